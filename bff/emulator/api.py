@@ -1,0 +1,192 @@
+"""The five endpoints of the Cart API: the headers they check and the bodies they read.
+
+Sources: the facts of Rokt's Cart API documentation (overview and the page of each endpoint). Where
+they say nothing about the status: a missing or odd header and a body of the wrong shape are 400, a
+wrong tag is 403, and whatever is about the items themselves is 422. Members that are not known are
+let pass, for the documentation says that there are more of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request
+
+from .confirming import Confirming, Purchase
+from .errors import ApiError, ApiFault, Code, invalid
+from .faults import Endpoint
+from .reading import BadInputError, Node, read_json
+from .rejection import Asked, Tweak
+from .state import State
+
+# The members of a confirm that the documentation names; further ones are only written down.
+_CONFIRM = {"cartId", "orderId", "items", "attributes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint answers: `body` None is no body; `effect` whether anything changed."""
+
+    status: int
+    body: Any
+    effect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that passed the header checks; `session_id` None when it carries none."""
+
+    body: Node
+    session_id: str | None
+    tweak: Tweak
+
+    def cart_id(self) -> str:
+        """Read the cart id."""
+        return self.body.need("cartId").text()
+
+    def attributes(self) -> dict[str, str]:
+        """Read the optional attributes, string to string."""
+        node = self.body.get("attributes")
+        return node.pairs() if node else {}
+
+
+def answer(endpoint: Endpoint, request: Request, state: State, tweak: Tweak) -> Answer:
+    """Carry out one call; an error is an answer too."""
+    try:
+        session_id = _check_headers(endpoint, request, state)
+        call = Call(read_json(request.get_data()), session_id, tweak)
+        return _WORK[endpoint](call, state)
+    except BadInputError as bad:
+        error = invalid(bad.field, bad.message)
+    except ApiError as refused:
+        error = refused
+    return Answer(error.status, error.to_json())
+
+
+def _check_headers(endpoint: Endpoint, request: Request, state: State) -> str | None:
+    settings = state.settings
+    if request.headers.get("rokt-api-key") != settings.api_key:
+        fault = ApiFault(Code.UNAUTHORIZED, {"header": "rokt-api-key"})
+        raise ApiError(401, "Unauthorized.", [fault], with_body=settings.body_on_401)
+    if endpoint != "cancel":  # the one call that needs no tag
+        tag = request.headers.get("rokt-tag-id")
+        if not tag:
+            raise _header(Code.MISSING_HEADER, "rokt-tag-id")
+        if tag != settings.tag_id:
+            fault = ApiFault(Code.WRONG_TAG, {"header": "rokt-tag-id"})
+            raise ApiError(403, "The key may not act for this tag.", [fault])
+    if request.mimetype != "application/json":
+        raise _header(Code.WRONG_MEDIA_TYPE, "Content-Type")
+    if request.accept_mimetypes.quality("application/json") <= 0:
+        raise _header(Code.WRONG_MEDIA_TYPE, "Accept")
+    session_id = request.headers.get("rokt-session-id") or None
+    if session_id is None and endpoint in ("reserve", "release"):
+        raise _header(Code.MISSING_HEADER, "rokt-session-id")
+    return session_id
+
+
+def _header(code: Code, name: str) -> ApiError:
+    return ApiError(
+        400, f"The header {name} is missing or wrong.", [ApiFault(code, {"header": name})]
+    )
+
+
+def _any(call: Call, state: State) -> Answer:
+    call.cart_id()
+    call.body.need("pageIdentifier").text()
+    url = call.body.get("url")
+    if url:
+        url.text(empty=True)
+    call.attributes()
+    shown = state.settings.placements and any(item.offered for item in state.catalog())
+    return Answer(200, {"result": shown})
+
+
+def _reserve(call: Call, state: State) -> Answer:
+    items = call.body.need("items")
+    lines = [
+        Asked(node.need("cartItemId").text(), node.need("quantity").whole(1))
+        for node in items.elements()
+    ]
+    if not lines:
+        items.fail("must name an item")
+    paypal = call.body.get("isPayPalPayment")
+    if paypal:
+        paypal.flag()
+    merchant = call.body.get("merchantId")
+    if merchant:
+        merchant.text()
+    call.attributes()
+    session_id = call.session_id or ""  # checked with the headers
+    return Answer(200, *state.reserve(call.cart_id(), session_id, lines, call.tweak))
+
+
+def _confirm(call: Call, state: State) -> Answer:
+    items = call.body.need("items")
+    lines: list[Confirming] = []
+    for node in items.elements():
+        line = _confirming(node)
+        key = line.reservation_id or line.cart_item_id
+        if any(key == (seen.reservation_id or seen.cart_item_id) for seen in lines):
+            node.fail("is in the list twice")
+        lines.append(line)
+    if lines and state.settings.confirm_needs_session and call.session_id is None:
+        raise _header(Code.MISSING_HEADER, "rokt-session-id")
+    purchase = Purchase(
+        call.cart_id(),
+        call.body.need("orderId").text(),
+        call.session_id,
+        tuple(lines),
+        call.attributes(),
+        {name: node.value for name, node in call.body.members().items() if name not in _CONFIRM},
+    )
+    return Answer(200, *state.confirm(purchase, call.tweak))
+
+
+def _confirming(node: Node) -> Confirming:
+    reservation = node.get("itemReservationId")
+    quantity = node.get("quantity")
+    if reservation is None and quantity is None:
+        node.fail("needs an itemReservationId or a quantity")
+    unit, total = node.get("unitPrice"), node.get("totalPrice")
+    for name in ("catalogItemId", "currency"):
+        text = node.get(name)
+        if text:
+            text.text()
+    return Confirming(
+        node.need("cartItemId").text(),
+        reservation.text() if reservation else None,
+        quantity.whole(1) if quantity else None,
+        unit.amount() if unit else None,
+        total.amount() if total else None,
+    )
+
+
+def _release(call: Call, state: State) -> Answer:
+    items = call.body.need("items")
+    lines = [
+        (node.need("cartItemId").text(), node.need("itemReservationId").text())
+        for node in items.elements()
+    ]
+    if not lines:
+        items.fail("must name an item")
+    if len(set(lines)) < len(lines):
+        items.fail("has an item twice")
+    call.attributes()
+    return Answer(200, *state.release(call.cart_id(), lines))
+
+
+def _cancel(call: Call, state: State) -> Answer:
+    done = state.cancel(call.body.need("itemReservationId").text())
+    return Answer(200, None, done)
+
+
+_WORK: Mapping[Endpoint, Callable[[Call, State], Answer]] = {
+    "any": _any,
+    "reserve": _reserve,
+    "confirm": _confirm,
+    "release": _release,
+    "cancel": _cancel,
+}

@@ -1,0 +1,201 @@
+"""What tests and the demo may ask of the emulator, under `/_emulator/`. JSON in and out.
+
+- `GET offers?preselect=…` draws an impression, for the stand-in of Rokt's SDK in a page: fresh
+  cartItemIds at every call. `preselect` is "all" or a list of `catalogItemId` or
+  `catalogItemId:quantity`, split by commas.
+- `GET sdk/rokt-stand-in.js` (and what it loads): the stand-in itself, for a shop's own pages.
+- `GET journal?endpoint=&after=`; `GET state`: what is really held and sold.
+- `GET`, `PUT faults` (`faults.py`); `GET`, `PUT settings`: the members of `EmulatorSettings` in
+  camelCase, those given are changed.
+- `GET`, `PUT catalog`: `{"items": [{"catalogItemId": …, …}], "placements": bool?,
+  "replace": bool?}`. A known item is changed in the members given, a new one needs a name and a
+  unitPrice; with `replace` the list is the whole catalogue. `stock` is what is free, apart from
+  what is held. The members are those of `catalog.py`.
+- `POST reset`; `POST clock` `{"seconds": 601}` moves the time on.
+
+A body that cannot be used is a 422 whose `errors[].value.field` names the member; then nothing is
+changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, request, send_from_directory
+from flask.typing import ResponseReturnValue
+
+from .acting import dump
+from .catalog import offer_json, read_catalog, read_preselect, spell_catalog
+from .errors import ApiFault, Code, error_body
+from .faults import ENDPOINTS, ON_THE_WIRE, Faults, read_faults
+from .journal import Journal
+from .reading import BadInputError, Node, read_json
+from .records import stamp
+from .settings import ERROR_VALUES, REJECTION_FORMS, REPEATS, EmulatorSettings
+from .state import State
+from .wire import ENVIRON_KEY
+
+# Ten years: enough for every expiry, and the calendar does not run out.
+LONGEST_MOVE = 10 * 365 * 86_400.0
+
+_READ_SETTING: dict[str, tuple[str, Callable[[Node], Any]]] = {
+    "apiKey": ("api_key", Node.text),
+    "tagId": ("tag_id", Node.text),
+    "reservationSeconds": ("reservation_seconds", lambda node: node.seconds(LONGEST_MOVE)),
+    "rejectionForm": ("rejection_form", lambda node: node.choice(REJECTION_FORMS)),
+    "rejectionStatus": ("rejection_status", Node.text),
+    "errorValue": ("error_value", lambda node: node.choice(ERROR_VALUES)),
+    "repeatConfirm": ("repeat_confirm", lambda node: node.choice(REPEATS)),
+    "repeatRelease": ("repeat_release", lambda node: node.choice(REPEATS)),
+    "repeatCancel": ("repeat_cancel", lambda node: node.choice(REPEATS)),
+    "confirmNeedsSession": ("confirm_needs_session", Node.flag),
+    "bodyOn401": ("body_on_401", Node.flag),
+    "acceptUnissued": ("accept_unissued", Node.flag),
+    "placements": ("placements", Node.flag),
+    "maxTotal": ("max_total", lambda node: None if node.value is None else node.whole(0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one emulator."""
+
+    state: State
+    faults: Faults
+    journal: Journal
+
+
+def controls(parts: Parts) -> Blueprint:
+    """Make the blueprint of the controls."""
+    state, faults, journal = parts.state, parts.faults, parts.journal
+    blueprint = Blueprint("controls", __name__, url_prefix="/_emulator")
+
+    @blueprint.errorhandler(BadInputError)
+    def refuse(bad: BadInputError) -> ResponseReturnValue:
+        fault = ApiFault(Code.INVALID_REQUEST, {"field": bad.field}, str(bad))
+        return _json(error_body("The control was not applied.", [fault]), 422)
+
+    @blueprint.get("/offers")
+    def offers() -> ResponseReturnValue:
+        settings = state.settings
+        shown = [item for item in state.catalog() if item.offered and settings.placements]
+        chosen = read_preselect(Node(request.args.get("preselect", ""), "preselect"), shown)
+        impression = {
+            "sessionId": str(uuid4()),
+            "pageInstanceGuid": str(uuid4()),
+            "offers": [
+                offer_json(item, state.issue(item), chosen.get(item.catalog_item_id))
+                for item in shown
+            ],
+            "maxTotal": settings.max_total,
+        }
+        # Pages of any origin draw offers; no credentials are involved.
+        return _json(impression, headers={"Access-Control-Allow-Origin": "*"})
+
+    @blueprint.get("/sdk/<path:name>")
+    def sdk(name: str) -> ResponseReturnValue:
+        if not name.startswith("rokt-stand-in"):
+            return _json(error_body("There is no such file.", []), 404)
+        answer = send_from_directory(_static(), name)
+        answer.headers["Access-Control-Allow-Origin"] = "*"  # a module is fetched with CORS
+        return answer
+
+    @blueprint.get("/journal")
+    def read_journal() -> ResponseReturnValue:
+        endpoint = request.args.get("endpoint") or None
+        if endpoint is not None:
+            Node(endpoint, "endpoint").choice((*ENDPOINTS, "other"))
+        after = request.args.get("after", "0")
+        if not after.isascii() or not after.isdigit():
+            raise BadInputError("after", "must be the number of an entry")
+        return _json(journal.read(endpoint, int(after)))
+
+    @blueprint.get("/state")
+    def read_state() -> ResponseReturnValue:
+        return _json(state.to_json())
+
+    @blueprint.get("/faults")
+    def read_all_faults() -> ResponseReturnValue:
+        return _json(faults.to_json())
+
+    @blueprint.put("/faults")
+    def put_faults() -> ResponseReturnValue:
+        found = read_faults(_body())
+        for endpoint, queue in found.items():
+            for n, fault in enumerate(queue):
+                if fault.kind in ON_THE_WIRE and ENVIRON_KEY not in request.environ:
+                    raise BadInputError(
+                        f"{endpoint}.{n}.kind",
+                        f"{fault.kind} needs the emulator's own server (EmulatorServer)",
+                    )
+        faults.replace(found)
+        return _json(faults.to_json())
+
+    @blueprint.get("/catalog")
+    def read_whole_catalog() -> ResponseReturnValue:
+        return _json(spell_catalog(state))
+
+    @blueprint.put("/catalog")
+    def put_catalog() -> ResponseReturnValue:
+        body = _body()
+        state.change_catalog(lambda present: read_catalog(body, present))
+        return _json(spell_catalog(state))
+
+    @blueprint.get("/settings")
+    def read_settings() -> ResponseReturnValue:
+        return _json(_spell_settings(state.settings))
+
+    @blueprint.put("/settings")
+    def put_settings() -> ResponseReturnValue:
+        node = _body()
+        node.only(*_READ_SETTING)
+        changes = {}
+        for name, member in node.members().items():
+            attribute, read = _READ_SETTING[name]
+            changes[attribute] = read(member)
+        return _json(_spell_settings(state.change_settings(**changes)))
+
+    @blueprint.post("/reset")
+    def reset() -> ResponseReturnValue:
+        faults.replace({})
+        state.reset()
+        journal.clear()
+        return _json({"now": stamp(state.now())})
+
+    @blueprint.post("/clock")
+    def clock() -> ResponseReturnValue:
+        node = _body()
+        node.only("seconds")
+        return _json({"now": stamp(state.move_clock(node.need("seconds").seconds(LONGEST_MOVE)))})
+
+    return blueprint
+
+
+def _static() -> Path:
+    """Find the static files: in the wheel inside the package, in a checkout beside it."""
+    package = Path(__file__).parent.parent
+    return next(x for x in (package / "static", package.parent / "static") if x.is_dir())
+
+
+def _body() -> Node:
+    return read_json(request.get_data())
+
+
+def _json(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> ResponseReturnValue:
+    known = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return dump(value), status, known | (headers or {})
+
+
+def _spell_settings(settings: EmulatorSettings) -> dict[str, Any]:
+    """Spell the settings, but for the key: it is for callers to know, not for pages to read."""
+    return {
+        name: getattr(settings, attribute)
+        for name, (attribute, _) in _READ_SETTING.items()
+        if name != "apiKey"
+    }
