@@ -1,0 +1,253 @@
+"""The held cart and its rules: pure values and functions, no I/O, no Flask.
+
+``apply`` decides what one message of the Web SDK does to a cart, ``follow_products`` what the
+shop's own cart does to linked items, ``after_confirm`` what is left once a quote was bought.
+Whether a line is reserved at Rokt is not known here (see ``bff.reservation``).
+
+The rules' source is Rokt's Web SDK as it behaves: every change may come twice, late, out of
+order or with a made-up old item. So the *updated* item alone says what a line becomes, and of
+the old item only ``cartItemId`` is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from bff.errors import InvalidInput
+
+# Remembered (page, item) pairs. A late message comes within seconds and from the last pages;
+# 400 pairs are eight pages of fifty items, and keep the document small.
+MAX_SEEN = 400
+# Catalogue items remembered as once held, so that a preselection does not bring them back.
+MAX_KNOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class CartItem:
+    """One item as the Web SDK shows it: prices are what the shopper *saw*, no more."""
+
+    cart_item_id: str
+    catalog_item_id: str
+    name: str
+    description: str
+    quantity: int
+    unit_price: Decimal
+    currency: str
+    linked_product_id: str | None = None
+    quantity_must_be_synchronized: bool = False
+    provider_data: str | None = None
+
+    @property
+    def total_price(self) -> Decimal:
+        """Unit price × quantity; the browser's own total is only checked against it."""
+        return self.unit_price * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One message: ``item`` to set, else ``removed_id`` to take away, else nothing.
+
+    ``old_id`` is the ``cartItemId`` that the old item names. ``page`` and ``seq`` order the
+    messages of one page load. ``preselected``: it came before the placement was interactive.
+    ``name`` is what the message calls its updated item, for errors.
+    """
+
+    item: CartItem | None = None
+    removed_id: str | None = None
+    old_id: str | None = None
+    page: str | None = None
+    seq: int | None = None
+    preselected: bool = False
+    name: str = "updatedItem"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A held item.
+
+    ``page``: the page load it came from. ``revision``: the cart's version at the last change
+    that matters to Rokt; a reservation made for another revision is stale.
+    """
+
+    item: CartItem
+    revision: int
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCart:
+    """What a session holds.
+
+    ``removed`` and ``known`` are catalogue item ids, oldest first: taken out of this cart, and
+    ever held in this session. ``seen`` maps page → cart item id → last ``seq`` applied; it
+    keeps ids that are gone, as tombstones against late adds.
+    """
+
+    cart_id: str
+    version: int = 0
+    lines: tuple[Line, ...] = ()
+    removed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def line(self, cart_item_id: str | None) -> Line | None:
+        """Return the line of this item, or None."""
+        return next((x for x in self.lines if x.item.cart_item_id == cart_item_id), None)
+
+
+def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
+    """Return the cart after one message; the same object when the message changes nothing.
+
+    Raises ``InvalidInput`` when a new line would exceed ``max_lines``.
+    """
+    target = update.item.cart_item_id if update.item else update.removed_id
+    if target is None:
+        return cart
+    if update.preselected and (update.item is None or update.item.catalog_item_id in cart.known):
+        return cart
+    # The old item takes part only where another item takes its place: a removal names one item.
+    replaced = update.old_id if update.item is not None and update.old_id != target else None
+    if replaced is not None and _is_late(cart, update, replaced):
+        replaced = None  # what has become of it since is newer than this message
+    if not _is_late(cart, update, target):
+        if update.item is not None:
+            changed = _set_line(cart, update, update.item, replaced, max_lines)
+        else:
+            changed = _without(cart, target)
+        changed = _remember(changed, update, (target, replaced))
+    elif replaced is not None:
+        # What the item says is outdated, but that it took the old one's place is still news.
+        gone = cart.line(target) is None  # and was taken away since
+        changed = _without(cart, replaced) if gone else _drop(cart, cart.line(replaced))
+        changed = _remember(changed, update, (replaced,))
+    else:
+        return cart
+    return cart if changed is cart else replace(changed, version=cart.version + 1)
+
+
+def follow_products(cart: HeldCart, quantities: Mapping[str, int]) -> HeldCart:
+    """Return the cart after the shop's own products changed: ``{sku: quantity}``, all of them.
+
+    A line linked to a product that is gone (absent or 0) leaves; one with
+    ``quantityMustBeSynchronized`` takes the product's quantity.
+    """
+    changed = cart
+    for line in cart.lines:
+        sku = line.item.linked_product_id
+        if sku is None:
+            continue
+        quantity = quantities.get(sku, 0)
+        if quantity <= 0:
+            changed = _without(changed, line.item.cart_item_id)
+        elif line.item.quantity_must_be_synchronized and quantity != line.item.quantity:
+            item = replace(line.item, quantity=quantity)
+            follower = replace(line, item=item, revision=cart.version + 1)
+            changed = _replace_line(changed, line, follower)
+    return cart if changed is cart else replace(changed, version=cart.version + 1)
+
+
+def after_confirm(cart: HeldCart, quoted_version: int, new_cart_id: str) -> HeldCart:
+    """Return the cart that follows a bought one: only lines added or changed after the quote."""
+    kept = tuple(line for line in cart.lines if line.revision > quoted_version)
+    return replace(cart, cart_id=new_cart_id, version=cart.version + 1, lines=kept, removed=())
+
+
+def _is_late(cart: HeldCart, update: Update, target: str) -> bool:
+    if update.page is None or update.seq is None:
+        return False
+    return update.seq <= cart.seen.get(update.page, {}).get(target, 0)
+
+
+def _set_line(
+    cart: HeldCart, update: Update, item: CartItem, replaced: str | None, max_lines: int
+) -> HeldCart:
+    held = cart.line(item.cart_item_id)
+    place = cart.line(replaced) or _place_taken(cart, update, item)
+    if held is None and place is None and len(cart.lines) >= max_lines:
+        raise InvalidInput(
+            f"The cart is full: it holds {max_lines} lines.",
+            errors={f"{update.name}.cartItemId": [f"the cart is full, at {max_lines} lines"]},
+        )
+    same = held is not None and _matters(held.item) == _matters(item)
+    revision = held.revision if same and held else cart.version + 1
+    line = Line(item=item, revision=revision, page=update.page or (held.page if held else None))
+    if held is not None:
+        lines = tuple(line if x is held else x for x in cart.lines if x is not place)
+    elif place is not None:
+        lines = tuple(line if x is place else x for x in cart.lines)
+    else:
+        lines = (*cart.lines, line)
+    known = _append(cart.known, item.catalog_item_id, MAX_KNOWN)
+    removed = tuple(x for x in cart.removed if x != item.catalog_item_id)
+    if (lines, known, removed) == (cart.lines, cart.known, cart.removed):
+        return cart
+    return replace(cart, lines=lines, known=known, removed=removed)
+
+
+def _place_taken(cart: HeldCart, update: Update, item: CartItem) -> Line | None:
+    """Find the line of another page load whose place this item takes (a return to the page).
+
+    Two impressions of one catalogue item on the *same* page load are two lines, so the
+    catalogue item counts only across page loads, and only where both are known.
+    """
+    if cart.line(item.cart_item_id) is not None or update.page is None:
+        return None
+    return next(
+        (
+            line
+            for line in cart.lines
+            if line.item.catalog_item_id == item.catalog_item_id
+            and line.page is not None
+            and line.page != update.page
+        ),
+        None,
+    )
+
+
+def _matters(item: CartItem) -> tuple[object, ...]:
+    """What a reservation depends on; a reworded description leaves it standing."""
+    return (item.catalog_item_id, item.quantity, item.unit_price, item.currency)
+
+
+def _without(cart: HeldCart, cart_item_id: str) -> HeldCart:
+    line = cart.line(cart_item_id)
+    if line is None:
+        return cart
+    removed = _append(cart.removed, line.item.catalog_item_id, MAX_KNOWN)
+    return replace(_drop(cart, line), removed=removed)
+
+
+def _drop(cart: HeldCart, line: Line | None) -> HeldCart:
+    if line is None:
+        return cart
+    return replace(cart, lines=tuple(x for x in cart.lines if x is not line))
+
+
+def _replace_line(cart: HeldCart, old: Line, new: Line) -> HeldCart:
+    return replace(cart, lines=tuple(new if x is old else x for x in cart.lines))
+
+
+def _remember(cart: HeldCart, update: Update, cart_item_ids: tuple[str | None, ...]) -> HeldCart:
+    """Note ``seq`` for the item, and for the id whose place it took.
+
+    A late add of that one would double the line.
+    """
+    if update.page is None or update.seq is None:
+        return cart
+    of_page = dict(cart.seen.get(update.page, {}))
+    for cart_item_id in cart_item_ids:
+        if cart_item_id is not None:
+            of_page.pop(cart_item_id, None)  # the one in use goes to the end
+            of_page[cart_item_id] = update.seq
+    # The page in use goes to the end; what falls off the front is the oldest.
+    seen = {page: ids for page, ids in cart.seen.items() if page != update.page}
+    seen[update.page] = dict(list(of_page.items())[-MAX_SEEN:])
+    while sum(len(ids) for ids in seen.values()) > MAX_SEEN and len(seen) > 1:
+        del seen[next(iter(seen))]
+    return replace(cart, seen=seen)
+
+
+def _append(values: tuple[str, ...], value: str, most: int) -> tuple[str, ...]:
+    return (*(x for x in values if x != value), value)[-most:]

@@ -1,0 +1,298 @@
+"""The checkout's verbs, each for one session: hold, ask, reserve, release, confirm, cancel.
+
+Joins the rules (``bff.cart``), the database (``bff.store``, ``bff.ledger``) and Rokt's API, and
+leaves the larger verbs to ``bff.reserving``, ``bff.confirming`` and ``bff.delivery``. Knows
+handles and values, nothing of Flask.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from bff import ledger, store
+from bff.asking import Wish
+from bff.calls import any_call
+from bff.cart import HeldCart, Update, apply, follow_products
+from bff.cart_api import BUSY, CartApi
+from bff.config import Settings
+from bff.confirming import Confirming
+from bff.delivery import Delivery
+from bff.draining import SENDERS
+from bff.errors import InvalidInput, NotFound, StoreUnavailable, Unauthorized
+from bff.outcomes import Done, NotSent, Outcome, Refused
+from bff.places import Places
+from bff.purging import batches
+from bff.recording import Purchase
+from bff.releasing import Releasing
+from bff.reservation import State
+from bff.reserving import OPEN_STATES, Reserving
+from bff.shapes import Cart, Order, Placements, Quote, view_cart
+from bff.store import Session, Store
+from bff.sweeping import Sweeping
+from bff.watching import Watcher
+from bff.working import Worker
+
+log = logging.getLogger("bff.checkout")
+
+# A session lives on while it is used, but not for ever: a handle that leaked is worthless then.
+LONGEST_SESSION = timedelta(days=30)
+
+# What the column holds.
+LONGEST_ORDER_ID = 128
+
+EMPTY_CART = Cart(cart_id="", version=0, items=(), totals={}, removed=())
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """What is told to ``placements/any`` about the page and the shopper."""
+
+    page_identifier: str
+    url: str
+    attributes: Mapping[str, str]
+    accept_language: str | None = None
+
+
+class Checkout:
+    """All verbs, on one database and one Rokt account. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Store,
+        api: CartApi,
+        clock: Callable[[], datetime],
+        watcher: Watcher,
+    ) -> None:
+        self._settings = settings
+        self._store = database
+        self.api = api
+        self._clock = clock
+        self._watcher = watcher
+        in_line = Delivery(settings, database, api, clock, watcher)
+        # With places of its own: shoppers who wait for a hanging Rokt must not keep what is paid
+        # for from being delivered, nor a backlog of it keep shoppers waiting.
+        senders = api.with_places(Places(SENDERS, SENDERS))
+        self.delivery = Delivery(settings, database, senders, clock, watcher)
+        self._releasing = Releasing(settings, in_line)
+        sweeping = Sweeping(settings, database, clock)
+        self.worker = Worker(
+            self.delivery, sweep=sweeping.batches, purge=lambda: batches(database, clock())
+        )
+        self._reserving = Reserving(settings, database, api, clock, self._releasing)
+        self._confirming = Confirming(settings, database, in_line, self._releasing, clock)
+
+    def open_session(self) -> str:
+        """Start a session with an empty cart and return its handle."""
+        now = self._clock()
+        handle = store.new_handle()
+        with self._store.write() as connection:
+            store.create_session(connection, handle, now=now, expires_at=self._expiry(now, now))
+        return handle
+
+    def session_id(self, handle: str) -> str:
+        """Return our own id of a handle's session. Raises ``Unauthorized``."""
+        return self._find(handle).id
+
+    def cart(self, handle: str) -> Cart:
+        """Read the held cart. Raises ``Unauthorized`` for a handle without a live session."""
+        with self._store.read() as connection:
+            return self._view(connection, self._live(connection, handle))
+
+    def update(self, handle: str, update: Update, rokt_session_id: str | None = None) -> Cart:
+        """Apply one message of the Web SDK; it is committed when this returns.
+
+        ``rokt_session_id``: the Web SDK's own, which the page tells. Raises ``Unauthorized``,
+        ``InvalidInput`` (the cart is full), ``StoreUnavailable``; then nothing has changed.
+        """
+        limit = self._settings.max_lines
+        return self._change(
+            handle, lambda cart: apply(cart, update, max_lines=limit), "update", rokt_session_id
+        )
+
+    def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
+        """Let linked items follow the shop's own cart: ``{sku: quantity}``, all of it.
+
+        Raises ``InvalidInput`` for a quantity that is no whole number from 0 to the maximum.
+        """
+        most = self._settings.max_quantity
+        wrong = {
+            sku: [f"must be a whole number from 0 to {most}"]
+            for sku, quantity in quantities.items()
+            if not isinstance(quantity, int) or not 0 <= quantity <= most
+        }
+        if wrong:
+            raise InvalidInput("Quantities of products are wrong.", errors=wrong)
+        return self._change(handle, lambda cart: follow_products(cart, quantities), "sync")
+
+    def any_placements(self, handle: str, question: PageQuestion) -> Placements:
+        """Ask Rokt whether to show the upsell page; "skip" when it does not say in time."""
+        session = self._find(handle)
+        call = any_call(
+            cart_id=session.cart.cart_id,
+            page_identifier=question.page_identifier,
+            url=question.url,
+            attributes=question.attributes,
+            rokt_session_id=session.rokt_session_id,
+            accept_language=question.accept_language,
+        )
+        limit = self._settings.placements_timeout
+        return read_placements(self.api.send(call, limit=limit, session_id=session.id))
+
+    def reserve(self, handle: str, wish: Wish) -> Quote:
+        """Hold at Rokt what the shopper has, and return what may be charged.
+
+        Never raises for what Rokt does: without it, the quote is empty and says why.
+        """
+        session = self._find(handle)
+        quote, changed = self._reserving.quote(session.id, wish)
+        if changed:
+            self._tell_cart(session.id, "reserve")
+        return quote
+
+    def release(self, handle: str, attributes: Mapping[str, str] | None = None) -> Cart:
+        """Give back all that is reserved for the cart; the lines stay held."""
+        now = self._clock()
+        with self._store.write() as connection:
+            session = self._live(connection, handle, for_update=True)
+            rows = ledger.rows_of_session(connection, session.id, [State.RESERVED])
+            owed = self._releasing.owe(connection, rows, now, attributes=attributes)
+            if owed:
+                # A reserve that is under way sees by it that its plan does not hold any more.
+                newer = replace(session.cart, version=session.cart.version + 1)
+                store.save_cart(connection, session, newer)
+        self._releasing.send(owed, limit=self._settings.reserve_timeout)
+        return self._tell_cart(session.id, "release") if owed else self.cart(handle)
+
+    def confirm(self, handle: str | None, purchase: Purchase) -> Order:
+        """Record that the shopper has paid: see ``record``."""
+        return self.record(handle, purchase)[0]
+
+    def record(self, handle: str | None, purchase: Purchase) -> tuple[Order, bool]:
+        """Record that the shopper has paid, durably, and tell Rokt now or later.
+
+        Returns the order, and whether it is new. A session that has ended or was given another
+        handle while the shopper paid still has its quotes; without a good handle (a payment
+        provider's call has none) the quote names the session. Raises ``Unauthorized``,
+        ``Conflict``, ``NotFound``, ``StoreUnavailable``, ``InvalidInput`` for an order id that
+        no database holds; never for what Rokt does.
+        """
+        if not 0 < len(purchase.order_id) <= LONGEST_ORDER_ID or "\0" in purchase.order_id:
+            wrong = f"must have 1 to {LONGEST_ORDER_ID} characters, and none of them NUL"
+            raise InvalidInput("This is no order id.", errors={"orderId": [wrong]})
+        with self._store.read() as connection:
+            session_id = store.find_payer(connection, handle, purchase.quote_id)
+        if session_id is None:
+            raise Unauthorized(
+                "No shopper's session is known for this payment: name the quote that was charged.",
+                code="unknown_payer",
+            )
+        order, new = self._confirming.confirm(session_id, purchase)
+        if new:
+            try:
+                self._tell_cart(session_id, "confirm")
+            except StoreUnavailable as error:
+                log.error("order %r is recorded, then: %s", purchase.order_id, error)
+        return order, new
+
+    def order(self, order_id: str, handle: str | None = None) -> Order:
+        """Read an order; with a handle, only one of that session. Raises ``NotFound``."""
+        if handle is not None:
+            self._own(order_id, handle)
+        return self._confirming.order(order_id)
+
+    def cancel(self, order_id: str, cart_item_id: str | None, handle: str | None = None) -> Order:
+        """Cancel items after they were confirmed; see ``Confirming.cancel`` for its errors."""
+        if handle is not None:
+            self._own(order_id, handle)
+        return self._confirming.cancel(order_id, cart_item_id)
+
+    def rotate(self, handle: str) -> str:
+        """Give the session a new handle, and return it; the old one is worthless."""
+        new = store.new_handle()
+        with self._store.write() as connection:
+            if not store.change_handle(connection, handle, new, now=self._clock()):
+                raise Unauthorized("This session has ended.")
+        return new
+
+    def _change(
+        self,
+        handle: str,
+        rule: Callable[[HeldCart], HeldCart],
+        cause: str,
+        rokt_session_id: str | None = None,
+    ) -> Cart:
+        """Apply a rule to the held cart by compare-and-set, until nobody was faster."""
+        while True:
+            now = self._clock()
+            with self._store.write() as connection:
+                session = self._live(connection, handle, for_update=True)
+                changed = rule(session.cart)
+                told = rokt_session_id or session.rokt_session_id
+                if changed is session.cart:
+                    if told != session.rokt_session_id:
+                        store.touch_session(connection, session, rokt_session_id=told)
+                    return self._view(connection, session)
+                expires_at = self._expiry(session.created_at, now)
+                if store.save_cart(
+                    connection, session, changed, rokt_session_id=told, expires_at=expires_at
+                ):
+                    rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
+                    view = view_cart(changed, rows, now)
+                    break
+        self._watcher.cart_changed(session.id, cause, view)
+        return view
+
+    def _tell_cart(self, session_id: str, cause: str) -> Cart:
+        # By our id: the handle may have been changed since, or have ended.
+        with self._store.read() as connection:
+            session = store.get_session(connection, session_id, for_update=False)
+            view = self._view(connection, session) if session else EMPTY_CART
+        self._watcher.cart_changed(session_id, cause, view)
+        return view
+
+    def _view(self, connection: Connection, session: Session) -> Cart:
+        rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
+        return view_cart(session.cart, rows, self._clock())
+
+    def _find(self, handle: str) -> Session:
+        with self._store.read() as connection:
+            return self._live(connection, handle)
+
+    def _live(self, connection: Connection, handle: str, *, for_update: bool = False) -> Session:
+        now = self._clock()
+        session = store.find_session(connection, handle, now=now, for_update=for_update)
+        if session is None:
+            raise Unauthorized("This session has ended.")
+        return session
+
+    def _own(self, order_id: str, handle: str) -> None:
+        session = self._find(handle)
+        with self._store.read() as connection:
+            order = ledger.find_order(connection, order_id)
+        if order is None or order.session_id != session.id:
+            raise NotFound("There is no such order.")
+
+    def _expiry(self, created_at: datetime, now: datetime) -> datetime:
+        idle = now + timedelta(seconds=self._settings.session_seconds)
+        return min(idle, created_at + LONGEST_SESSION)
+
+
+def read_placements(outcome: Outcome) -> Placements:
+    """Read the answer to ``placements/any``; anything but a clear yes means "skip". Pure."""
+    if isinstance(outcome, Done):
+        answer = outcome.answer
+        result = answer.get("result") if isinstance(answer, dict) else None
+        if not isinstance(result, bool):
+            return Placements(False, "unreadable")
+        return Placements(result, "placements" if result else "no_placements")
+    if isinstance(outcome, Refused):
+        return Placements(False, "refused")
+    if isinstance(outcome, NotSent):
+        return Placements(False, "busy" if outcome.detail == BUSY else "unreachable")
+    return Placements(False, "timeout" if "time limit" in outcome.detail else "unreachable")

@@ -1,0 +1,201 @@
+"""The commands: ``flask rokt …`` in a Flask shop, ``rokt-bff …`` for the rest.
+
+``flask`` finds the group by the package's entry point, so a shop need not do anything for it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from bff.doctor import count_open, examine_cookies, examine_database, examine_rokt
+from bff.errors import BffError, StoreUnavailable
+from bff.extension import utc_now
+from bff.ledger import set_refunded
+from bff.purging import purge
+from bff.redriving import redrive
+from bff.runtime import Runtime, runtime
+
+rokt = AppGroup("rokt", help="Look after Rokt's upsells.")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let an error of ours end the command with its text, without a traceback."""
+    try:
+        yield
+    except BffError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _here() -> Runtime:
+    return runtime(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+@rokt.command("init-db")
+def init_db_command() -> None:
+    """Create the tables, or bring them to this version."""
+    with _told():
+        changed = _here().store.migrate()
+    click.echo("The tables are of this version" + (" now." if changed else " already."))
+
+
+@rokt.command("deliver")
+@click.option("--once", is_flag=True, help="Deliver what is due now, then end.")
+def deliver_command(once: bool) -> None:
+    """Deliver the calls that are owed to Rokt, until SIGINT or SIGTERM."""
+    here = _here()
+    with _told():
+        here.store.check_schema()
+        if once:
+            click.echo(f"Attempted {here.checkout.delivery.run_once()} calls.")
+            return
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    click.echo("Delivering. Ctrl-C ends it after the call under way.")
+    here.checkout.worker.run(stop)
+
+
+@rokt.command("purge")
+def purge_command() -> None:
+    """Delete sessions that ended a week ago and orders settled three months ago."""
+    with _told():
+        click.echo(f"Purged {purge(_here().store, utc_now())} sessions, orders and calls.")
+
+
+@rokt.command("redrive")
+@click.argument("order_id", required=False)
+@click.option("--all", "everything", is_flag=True, help="All orders that need a refund.")
+def redrive_command(order_id: str | None, everything: bool) -> None:
+    """Owe the confirm of an order in refund_needed again."""
+    if (order_id is None) == (not everything):
+        raise click.UsageError("Name an order, or say --all.")
+    here = _here()
+    with _told():
+        count = redrive(here.store, here.settings, utc_now(), order_id)
+    click.echo(f"{count} confirms are owed again.")
+
+
+@rokt.command("refunded")
+@click.argument("order_id")
+def refunded_command(order_id: str) -> None:
+    """Note that the shopper of an order in refund_needed has their money back."""
+    with _told(), _here().store.write() as connection:
+        noted = set_refunded(connection, order_id, utc_now())
+    if not noted:
+        raise click.ClickException(f"No order {order_id!r} needs a refund.")
+    click.echo(f"Order {order_id!r} is refunded; doctor no longer names it.")
+
+
+@rokt.command("doctor")
+def doctor_command() -> None:
+    """Check the promises, the settings and the way to Rokt; exit code 1 with a line a finding."""
+    here = _here()
+    findings = [
+        *examine_database(here.store, utc_now()),
+        *examine_rokt(here.settings, here.checkout.api),
+        *examine_cookies(here.settings, current_app.config),
+    ]
+    for finding in findings:
+        click.echo(f"{finding.name}: {finding.text}")
+    with suppress(StoreUnavailable):  # which is a finding already
+        counts = count_open(here.store)
+        click.echo("Open: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    if findings:
+        sys.exit(1)
+    click.echo("All is well.")
+
+
+@click.group()
+@click.version_option(package_name="rokt-bff")
+def main() -> None:
+    """rokt-bff: the server half of Rokt's upsell on a checkout page."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--insecure-cookies", is_flag=True, help="Without TLS, while developing.")
+def serve(host: str, port: int, insecure_cookies: bool) -> None:
+    """Serve partner pages; settings from the environment (ROKT_BFF_…)."""
+    _needs("waitress", "server")
+    from bff.serving import serve as run
+
+    try:
+        with _told():
+            run(host, port, click.echo, secure_cookies=not insecure_cookies)
+    except (OSError, ValueError) as error:  # waitress tells an unknown host by a ValueError
+        raise click.ClickException(
+            f"Cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). "
+            "Choose another --host or --port."
+        ) from None
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--emulator-port", default=8081, show_default=True, type=click.IntRange(0, 65535))
+def demo(host: str, port: int, emulator_port: int) -> None:
+    """Start the demo shop and the emulator of the Cart API, on this machine only."""
+    _needs("waitress", "demo")
+    _needs("babel", "demo")
+    from bff.demo.run import run
+
+    sys.exit(run(host=host, port=port, emulator_port=emulator_port, echo=click.echo))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--access-log", is_flag=True, help="Print a line a request.")
+def emulator(host: str, port: int, access_log: bool) -> None:
+    """Start the emulator of Rokt's Cart API alone."""
+    from bff.emulator import run
+
+    try:
+        run(host, port, access_log=access_log, echo=click.echo)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {host}:{port} ({error.strerror or error}). Choose another --port."
+        ) from None
+
+
+def _needs(module: str, extra: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise click.ClickException(f"This needs {module}: pip install 'rokt-bff[{extra}]'.")
+
+
+@contextmanager
+def _standalone() -> Iterator[None]:
+    from bff.serving import create_app
+
+    with _told():
+        app, _ = create_app()
+    with app.app_context():
+        yield
+
+
+def _also_standalone(command: click.Command) -> None:
+    """Offer a command of ``flask rokt`` on the standalone server's settings too."""
+
+    def invoke(**given: object) -> None:
+        with _standalone():
+            click.get_current_context().invoke(command, **given)
+
+    main.add_command(
+        click.Command(command.name, params=list(command.params), callback=invoke, help=command.help)
+    )
+
+
+for _command in rokt.commands.values():
+    _also_standalone(_command)

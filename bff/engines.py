@@ -1,0 +1,105 @@
+"""The engines: how SQLite and PostgreSQL are connected to, and how long anything of it waits.
+
+SQLite is a file, and a file can be taken away under a running server. A connection that is open
+would go on writing into what has no name any more, and all of it would be lost with the
+process, paid orders as well. So every use of a connection looks first whether the file is still
+the one that it has open, and a file that was there once is never made anew.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
+
+# How long a writer waits for the others, before the shopper is told to try again. Longer than
+# any transaction here takes (a few milliseconds) and shorter than a shopper's patience.
+LOCK_SECONDS = 5.0
+
+Identity = tuple[int, int]
+
+
+def make_engine(url: URL) -> Engine:
+    """Make the engine of a database."""
+    return _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+
+
+def _postgresql(url: URL) -> Engine:
+    waits = f"-c lock_timeout={int(LOCK_SECONDS * 1000)}"
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=LOCK_SECONDS,
+        # As many connections as a server has threads, and one for its worker.
+        pool_size=5,
+        max_overflow=20,
+        connect_args={
+            "connect_timeout": url.query.get("connect_timeout", math.ceil(LOCK_SECONDS)),
+            "options": " ".join([*url.normalized_query.get("options", ()), waits]),
+        },
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_timeout=LOCK_SECONDS,
+        # Readers do not block each other: as many connections as a server has threads.
+        pool_size=20,
+        connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver's own idea of when to begin is switched off: see ``begin``.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")  # makes the file, where it is new
+        # FULL: a commit is on the disk when it returns. NORMAL could lose the last ones with
+        # the machine's power, and one of them may be somebody's paid order.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("rokt_bff_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    _watch_file(engine, Path(url.database or ""))
+    return engine
+
+
+def _watch_file(engine: Engine, path: Path) -> None:
+    """Let no connection be used whose file is not (any more) the one of this name."""
+    seen: list[Identity] = []
+
+    @event.listens_for(engine, "do_connect")
+    def before(*_: object) -> None:
+        if seen and _identity(path) is None:
+            raise sqlite3.OperationalError("the database's file is gone")
+
+    @event.listens_for(engine, "connect")
+    def opened(_connection: object, record: Any) -> None:
+        found = record.info["file"] = _identity(path)
+        seen.extend([found] if found and not seen else [])
+
+    @event.listens_for(engine, "checkout")
+    def used(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info.get("file") != _identity(path):
+            raise DisconnectionError("the database's file is another one")
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,151 @@
+"""The exceptions of rokt-bff, each with what a caller needs to act on it.
+
+::
+
+    BffError                     code, status, retryable, errors, retry_after
+    ├── ConfigError              start-up: every problem of the settings at once
+    ├── InvalidInput             422  a field is wrong; ``errors`` names it
+    │   ├── MalformedBody        400  no JSON object
+    │   ├── UnsupportedMedia     415  not ``application/json``
+    │   └── BodyTooLarge         413
+    ├── Unauthorized             401  no handle or key, or one that is not (any more) good
+    ├── Forbidden                403  the caller may not do this, whatever the handle
+    ├── NotFound                 404
+    ├── Conflict                 409  the state does not allow it
+    ├── RateLimited              429  with ``retry_after``
+    ├── Busy                     503  somebody else holds the lease; try again
+    └── StoreUnavailable         503  the database is locked, full or gone
+        └── SchemaMismatch       the database was made by another version
+
+What Rokt answers is no exception: it is an *outcome* (see ``bff.outcomes``), because the
+state machine must look at each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class BffError(Exception):
+    """Base of all errors of this package.
+
+    ``code`` is stable and for programs, ``str(error)`` is for people and holds no secret,
+    ``errors`` maps a field's path (``updatedItem.quantity``) to messages.
+    """
+
+    code = "error"
+    status = 500
+    retryable = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        code: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors: dict[str, list[str]] = {k: list(v) for k, v in (errors or {}).items()}
+        self.retry_after = retry_after
+        if code is not None:
+            self.code = code
+
+
+class ConfigError(BffError):
+    """Settings are missing or wrong. ``problems`` has one sentence for each, with its cure."""
+
+    code = "configuration"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        super().__init__(f"rokt-bff cannot start:\n{lines}")
+
+
+class InvalidInput(BffError):
+    """What came in breaks a rule; ``errors`` names each field."""
+
+    code = "invalid_input"
+    status = 422
+
+
+class MalformedBody(InvalidInput):
+    """The body is no JSON object."""
+
+    code = "malformed_body"
+    status = 400
+
+
+class UnsupportedMedia(InvalidInput):
+    """The body is declared as something else than ``application/json``."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class BodyTooLarge(InvalidInput):
+    """The body is larger than ``ROKT_BFF_MAX_BODY_BYTES``."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class Unauthorized(BffError):
+    """No handle or key was sent, or it is unknown, ended or wrong."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(BffError):
+    """The caller may not do this, whatever handle or key it has."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(BffError):
+    """There is no such thing, or not for this caller."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(BffError):
+    """The state does not allow it (an order of another session, a second cancel)."""
+
+    code = "conflict"
+    status = 409
+
+
+class RateLimited(BffError):
+    """Too many calls; ``retry_after`` has the seconds to wait."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
+class Busy(BffError):
+    """Another request is calling Rokt for this session; a moment later it will do."""
+
+    code = "busy"
+    status = 503
+    retryable = True
+
+
+class StoreUnavailable(BffError):
+    """The database cannot be reached, is locked for too long, or is full."""
+
+    code = "store_unavailable"
+    status = 503
+    retryable = True
+
+
+class SchemaMismatch(StoreUnavailable):
+    """The database's tables are missing or of another version; the text says what to run."""
+
+    code = "schema_mismatch"
+    retryable = False

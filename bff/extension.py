@@ -1,0 +1,369 @@
+"""``Upsells``: the Flask extension, and the verbs for a shop's own views."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, request
+from flask_cors import CORS
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from bff.answering import to_json
+from bff.asking import Wish
+from bff.cart import Update
+from bff.cart_api import Attempt, CartApi
+from bff.checkout import EMPTY_CART, Checkout, PageQuestion
+from bff.config import Settings
+from bff.errors import ConfigError, Unauthorized
+from bff.guard import BRIDGE_HEADER
+from bff.money import read_amount
+from bff.outcomes import Done, NotSent, Refused
+from bff.recording import Purchase
+from bff.runtime import (
+    KEY,
+    Runtime,
+    forget_handle,
+    keep_handle,
+    kept_handle,
+    remember_quote,
+    remembered_quote,
+    runtime,
+    set_cookie,
+    shopper_language,
+    with_handle,
+)
+from bff.schemas import invalid
+from bff.shapes import Cart, Order, OrderStatus, Placements, Quote
+from bff.signals import (
+    upsell_call_made,
+    upsell_cart_changed,
+    upsell_confirmed,
+    upsell_refund_needed,
+)
+from bff.store import Store
+from bff.views import blueprint
+
+log = logging.getLogger("bff")
+
+
+def utc_now() -> datetime:
+    """Return the time now, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class Upsells:
+    """Rokt's upsell in a Flask shop.
+
+    ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
+    ``SECRET_KEY``, registers the blueprint and keeps its parts in ``app.extensions``. The verbs
+    work within a request, for the shopper whose Flask session that request carries.
+    """
+
+    def __init__(
+        self, app: Flask | None = None, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._clock = clock
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Wire into an app. Raises ``ConfigError`` with every problem of the settings."""
+        if KEY in app.extensions:
+            raise RuntimeError("This app has its upsells already: call init_app once an app.")
+        settings = _read_settings(app)
+        watcher = _Signals(app)
+        store = Store(settings.database_url or _default_database(app))
+        api = CartApi(settings, self._clock, watcher.call_made)
+        app.extensions[KEY] = Runtime(
+            settings=settings,
+            store=store,
+            checkout=Checkout(settings, store, api, self._clock, watcher),
+            limiter=_limiter(settings),
+        )
+        app.after_request(set_cookie)
+        app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
+        if settings.origins:
+            CORS(
+                app,
+                resources={rf"{re.escape(settings.url_prefix)}/(?!static/).*": {}},
+                # flask-cors takes what looks like a pattern for one, as an IPv6 address does.
+                origins=[rf"^{re.escape(origin)}$" for origin in settings.origins],
+                methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", BRIDGE_HEADER],
+                expose_headers=["Retry-After"],
+                max_age=600,
+            )
+        csrf = app.extensions.get("csrf")
+        if csrf is not None:
+            # Flask-WTF looks for a form's token; the guard has proofs of its own.
+            csrf.exempt(blueprint)
+
+    def init_db(self, app: Flask | None = None) -> bool:
+        """Create the tables on an empty database; False when they were there.
+
+        Raises ``SchemaMismatch`` when they are of another version.
+        """
+        return runtime(app).store.create_schema()
+
+    def deliver_in_background(self, app: Flask) -> Callable[[], None]:
+        """Start the thread that works off owed calls, sweeps and purges.
+
+        Returns what stops it: it finishes the call under way, and then returns.
+        """
+        stop = threading.Event()
+        worker = runtime(app).checkout.worker
+        thread = threading.Thread(target=worker.run, args=[stop], name="rokt-bff worker")
+        thread.start()
+
+        def end() -> None:
+            stop.set()
+            thread.join()
+
+        return end
+
+    @property
+    def settings(self) -> Settings:
+        """The current app's settings."""
+        return runtime().settings
+
+    @property
+    def cart(self) -> Cart:
+        """What the shopper holds; without a session an empty cart, and nothing is written."""
+        handle = kept_handle()
+        try:
+            return runtime().checkout.cart(handle) if handle else EMPTY_CART
+        except Unauthorized:
+            return EMPTY_CART
+
+    @property
+    def session_ref(self) -> str | None:
+        """A name of the shopper's session that is no secret, as the signals carry it."""
+        handle = kept_handle()
+        try:
+            return runtime().checkout.session_id(handle) if handle else None
+        except Unauthorized:
+            return None
+
+    def any_placements(
+        self,
+        page_identifier: str = "checkout.upsell",
+        url: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Placements:
+        """Ask whether to show the upsell page; false when Rokt is slow or down, with a reason."""
+        question = PageQuestion(
+            page_identifier=page_identifier,
+            url=request.url if url is None else url,
+            attributes=dict(attributes or {}),
+            accept_language=shopper_language(),
+        )
+        return with_handle(lambda one: runtime().checkout.any_placements(one, question))
+
+    def remove(self, cart_item_id: str) -> Cart:
+        """Take a held item out, as a page of the shop's own asks, without a script.
+
+        Like a removal that the page's bridge sends: an item that is not held changes nothing,
+        and what Rokt had reserved of it goes back with the next ``reserve``. Raises
+        ``StoreUnavailable``.
+        """
+        if kept_handle() is None:
+            return EMPTY_CART
+        removal = Update(removed_id=cart_item_id)
+        return with_handle(lambda one: runtime().checkout.update(one, removal))
+
+    def reserve(
+        self,
+        accept_prices: Mapping[str, Decimal | str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        is_paypal_payment: bool | None = None,
+        merchant_id: str | None = None,
+    ) -> Quote:
+        """Hold what the shopper has at Rokt and return what may be charged now.
+
+        ``accept_prices``: cart item id → the dearer unit price that the shopper consented to.
+        Call it again as often as you like: what is reserved already stays so. Raises
+        ``StoreUnavailable`` only; never for what Rokt does.
+        """
+        taken = _read_prices(accept_prices or {})
+        wish = Wish(
+            accept_prices=taken,
+            attributes=dict(attributes or {}),
+            is_paypal_payment=is_paypal_payment,
+            merchant_id=merchant_id,
+            accept_language=shopper_language(),
+        )
+        quote = with_handle(lambda one: runtime().checkout.reserve(one, wish))
+        remember_quote(quote.quote_id)
+        return quote
+
+    def confirm(
+        self,
+        order_id: str | int,
+        quote_id: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Order:
+        """Record that the shopper has paid this order; call it after the charge.
+
+        ``quote_id``: the quote that was charged; by default the one that ``reserve`` gave in
+        this request, else the session's last. ``extra``: further members of Rokt's confirm.
+        The same order id again changes nothing. Raises ``Conflict`` for another session's
+        order, ``NotFound`` for an unknown quote, ``InvalidInput`` for an order id of more than 128
+        characters, ``StoreUnavailable``; never for what Rokt does.
+
+        A payment provider's own call brings no cookie of the shopper's: name the quote there,
+        else ``Unauthorized`` is raised, since nobody could tell whose upsell was paid for.
+        """
+        purchase = Purchase(
+            order_id=str(order_id),
+            quote_id=quote_id or remembered_quote(),
+            attributes=dict(attributes or {}),
+            extra=dict(extra or {}),
+            accept_language=shopper_language(),
+            insists=quote_id is not None,
+        )
+        return runtime().checkout.confirm(kept_handle(), purchase)
+
+    def release(self, attributes: Mapping[str, str] | None = None) -> Cart:
+        """Give the reserved items back early; the lines stay held."""
+        if kept_handle() is None:
+            return EMPTY_CART
+        return with_handle(lambda one: runtime().checkout.release(one, attributes))
+
+    def cancel(self, order_id: str | int, cart_item_id: str | None = None) -> Order:
+        """Cancel an order's items, or one of them, after the sale.
+
+        Whether this shopper may do that is for the shop to check. Raises ``NotFound``,
+        ``Conflict`` when there is nothing to cancel, ``StoreUnavailable``.
+        """
+        return runtime().checkout.cancel(str(order_id), cart_item_id)
+
+    def order(self, order_id: str | int) -> Order:
+        """Read an order. Raises ``NotFound``, ``StoreUnavailable``."""
+        return runtime().checkout.order(str(order_id))
+
+    def sync_products(self, quantities: Mapping[str, int]) -> Cart:
+        """Let linked items follow the shop's own cart: ``{sku: quantity}``, all products in it."""
+        handle = kept_handle()
+        if handle is None:
+            return EMPTY_CART
+        return with_handle(lambda one: runtime().checkout.sync_products(one, quantities))
+
+    def rotate(self) -> None:
+        """Give the shopper's session a new handle: call it when they log in. The cart stays."""
+        handle = kept_handle()
+        if handle is None:
+            return
+        try:
+            keep_handle(runtime().checkout.rotate(handle))
+        except Unauthorized:
+            forget_handle()  # the session has ended, and a login must not fail for that
+
+    @staticmethod
+    def to_json(value: Cart | Quote | Order | Placements) -> dict[str, Any]:
+        """Turn a shape into the JSON that the HTTP endpoints give."""
+        return to_json(value)
+
+
+class _Signals:
+    """Turns what the core tells into signals of the app."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:
+        self._send(upsell_cart_changed, session_ref=session_id, cause=cause, cart=cart)
+
+    def call_made(self, attempt: Attempt) -> None:
+        outcome = attempt.outcome
+        name = {Done: "done", Refused: "refused", NotSent: "not_sent"}.get(type(outcome), "unknown")
+        self._send(
+            upsell_call_made,
+            session_ref=attempt.session_id,
+            call=attempt.call.kind.value,
+            started_at=attempt.started_at,
+            milliseconds=attempt.milliseconds,
+            attempt=attempt.number,
+            outcome=name,
+            status=outcome.status,
+            request=attempt.call.document(),
+            answer=getattr(outcome, "answer", None),
+            detail=getattr(outcome, "detail", ""),
+        )
+
+    def hears_of_orders(self) -> bool:
+        return any(
+            True
+            for heard in (upsell_confirmed, upsell_refund_needed)
+            for _ in heard.receivers_for(self._app)
+        )
+
+    def order_settled(self, order: Order) -> None:
+        if order.status is OrderStatus.REFUND_NEEDED:
+            self._send(upsell_refund_needed, order=order)
+        elif order.status is OrderStatus.CONFIRMED:
+            self._send(upsell_confirmed, order=order)
+
+    def _send(self, signal: Any, **told: Any) -> None:
+        for receiver in signal.receivers_for(self._app):
+            try:
+                receiver(self._app, **told)
+            except Exception as error:
+                # Not its text, which may hold what it was told; whose it is is enough to find it.
+                log.error(
+                    "%r, a listener of %s, failed: %s",
+                    getattr(receiver, "__qualname__", type(receiver).__name__),
+                    signal.name,
+                    type(error).__name__,
+                )
+
+
+def _read_settings(app: Flask) -> Settings:
+    problems: list[str] = []
+    try:
+        settings = Settings.from_app(app.config)
+    except ConfigError as error:
+        problems.extend(error.problems)
+    if not app.secret_key:
+        problems.append(
+            "SECRET_KEY is missing: set it, before init_app, to what "
+            '`python -c "import secrets; print(secrets.token_hex())"` prints.'
+        )
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
+    """Read accepted unit prices. Raises ``InvalidInput`` that names the item."""
+    read: dict[str, Decimal] = {}
+    for cart_item_id, price in prices.items():
+        try:
+            read[cart_item_id] = read_amount(Decimal(price))
+        except (ArithmeticError, ValueError) as error:
+            field = f"acceptPrices.{cart_item_id}"
+            text = str(error) if isinstance(error, ValueError) else "must be a decimal number"
+            raise invalid({field: [text]}) from None
+    return read
+
+
+def _limiter(settings: Settings) -> MovingWindowRateLimiter:
+    try:
+        return MovingWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
+    except (ConfigurationError, ValueError) as error:
+        raise ConfigError([f"ROKT_BFF_RATE_LIMIT_STORAGE cannot be used: {error}."]) from None
+
+
+def _default_database(app: Flask) -> str:
+    folder = Path(app.instance_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'rokt-bff.db'}"

@@ -1,0 +1,254 @@
+"""A paid order as it is written down: its items, the call owed, and the cart that follows it.
+
+All of it in the caller's one transaction: from its end on, the purchase cannot get lost. Nothing
+here calls Rokt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bff import ledger, outbox, store
+from bff.cart import HeldCart, Line, after_confirm
+from bff.config import Settings
+from bff.errors import NotFound
+from bff.ledger import OrderRow
+from bff.outbox import Owed
+from bff.releasing import Releasing
+from bff.renewing import confirm_of
+from bff.reservation import Reservation, State
+from bff.shapes import OrderStatus, Quote
+from bff.store import Session, new_id
+
+TWICE = "the quote was confirmed before, for another order"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What the shop says of a paid order. ``quote_id`` None: the session's last quote.
+
+    ``insists``: the shop named the quote itself, so that an order known with another is wrong.
+
+    ``extra``: further members of confirm's body, as Rokt's documentation has them for you.
+    """
+
+    order_id: str
+    quote_id: str | None
+    attributes: Mapping[str, str]
+    extra: Mapping[str, Any]
+    accept_language: str | None = None
+    insists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The calls that a new order owes: its confirm, and releases of what was not bought.
+
+    ``renews``: the confirm has items to be reserved again first, perhaps out of what the
+    releases give back.
+    """
+
+    confirm: Owed | None
+    releases: list[Owed]
+    renews: bool = False
+
+
+class Recording:
+    """Writes paid orders."""
+
+    def __init__(self, settings: Settings, releasing: Releasing) -> None:
+        self._settings = settings
+        self._releasing = releasing
+
+    def record(
+        self, connection: Connection, session: Session, purchase: Purchase, now: datetime
+    ) -> Recorded:
+        """Write a new order.
+
+        Raises ``NotFound`` for a named quote that this session never had.
+        """
+        quote = store.find_quote(connection, session.id, purchase.quote_id)
+        if quote is None and purchase.quote_id is not None:
+            raise NotFound("This session has no such quote.", code="quote_not_found")
+        reserves = quote is not None
+        if quote is not None and ledger.order_of_quote(connection, session.id, quote.quote_id):
+            if purchase.quote_id is not None and quote.reservation_ids:
+                self._record_twice(connection, session, purchase, quote, now)
+                return Recorded(None, [])
+            quote = None  # it was bought, or had nothing to buy: this order has no upsell
+        rows = self._items(connection, quote, purchase, now) if quote else []
+        if not reserves:
+            rows += self._unreserved(connection, session, purchase, now)
+        order = OrderRow(
+            id=purchase.order_id,
+            session_id=session.id,
+            cart_id=quote.cart_id if quote else session.cart.cart_id,
+            quote_id=quote.quote_id if quote else None,
+            rokt_session_id=rows[0].rokt_session_id if rows else session.rokt_session_id,
+            status=OrderStatus.CONFIRMED,
+            created_at=now,
+            attributes=purchase.attributes,
+            extra=purchase.extra,
+            accept_language=purchase.accept_language,
+        )
+        ledger.add_order(connection, order)
+        ledger.sum_up(connection, order.id)
+        released = self._start_new_cart(connection, session, quote, rows, now)
+        if not (rows or self._settings.confirm_every_order):
+            return Recorded(None, released)
+        subjects = ledger.rows_of_order(connection, order.id)
+        owed = outbox.enqueue(
+            connection,
+            confirm_of(order, subjects),
+            session_id=session.id,
+            order_id=order.id,
+            subjects=[row.id for row in subjects],
+            now=now,
+            deadline=now + timedelta(seconds=self._settings.confirm_deadline),
+            in_line=True,
+        )
+        renews = any(row.item_reservation_id is None and not row.by_quantity for row in rows)
+        return Recorded(owed, released, renews)
+
+    def _record_twice(
+        self,
+        connection: Connection,
+        session: Session,
+        purchase: Purchase,
+        quote: Quote,
+        now: datetime,
+    ) -> None:
+        """Two orders were paid for one quote: the second gets its money back, and is shown."""
+        order = OrderRow(
+            id=purchase.order_id,
+            session_id=session.id,
+            cart_id=quote.cart_id,
+            quote_id=None,
+            rokt_session_id=session.rokt_session_id,
+            status=OrderStatus.REFUND_NEEDED,
+            created_at=now,
+            attributes=purchase.attributes,
+            extra=purchase.extra,
+            accept_language=purchase.accept_language,
+            last_error=TWICE,
+        )
+        ledger.add_order(connection, order)
+        ledger.add_reservations(
+            connection,
+            [
+                _again(row, order.id, State.REFUND_NEEDED, now)
+                for row in ledger.rows_by_id(connection, quote.reservation_ids)
+            ],
+        )
+
+    def _items(
+        self,
+        connection: Connection,
+        quote: Quote,
+        purchase: Purchase,
+        now: datetime,
+    ) -> list[Reservation]:
+        """Give the order what was quoted: each reservation, or a row to be reserved again."""
+        rows: list[Reservation] = []
+        for row in ledger.rows_by_id(connection, quote.reservation_ids):
+            taken = ledger.change(
+                connection,
+                row.id,
+                State.RESERVED,
+                State.CONFIRMING,
+                order_id=purchase.order_id,
+            )
+            if taken:
+                rows.append(replace(row, state=State.CONFIRMING, order_id=purchase.order_id))
+                continue
+            again = _again(row, purchase.order_id, State.CONFIRMING, now)
+            rows.append(again)
+            ledger.add_reservations(connection, [again])
+        return rows
+
+    def _unreserved(
+        self,
+        connection: Connection,
+        session: Session,
+        purchase: Purchase,
+        now: datetime,
+    ) -> list[Reservation]:
+        """Where the shop allows it, lines that nobody reserved go by quantity.
+
+        Only in a session that never had a quote: the documentation's minimal integration. A shop
+        that reserves charges the quote, so what is not in it was not paid for.
+        """
+        if not self._settings.confirm_unreserved:
+            return []
+        answered = ledger.rows_of_session(connection, session.id, [State.RESERVED, State.REJECTED])
+        rows = [
+            _by_quantity(session, line, purchase.order_id, now)
+            for line in session.cart.lines
+            if not any(row.is_for(line) for row in answered)
+        ]
+        ledger.add_reservations(connection, rows)
+        return rows
+
+    def _start_new_cart(
+        self,
+        connection: Connection,
+        session: Session,
+        quote: Quote | None,
+        rows: Sequence[Reservation],
+        now: datetime,
+    ) -> list[Owed]:
+        """Leave what came after the quote in a new cart, and give back what was not bought.
+
+        What is left is reserved anew with the new cart id: a reservation belongs to its cart.
+        """
+        bought = {row.item.cart_item_id for row in rows if row.by_quantity}
+        lines = tuple(x for x in session.cart.lines if x.item.cart_item_id not in bought)
+        cart: HeldCart = replace(session.cart, lines=lines)
+        cart = after_confirm(cart, quote.cart_version if quote else -1, new_id())
+        store.save_cart(connection, session, cart)
+        left = ledger.rows_of_session(connection, session.id, [State.RESERVED])
+        for row in left:
+            if row.lapsed(now):
+                ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
+        return self._releasing.owe(connection, [x for x in left if not x.lapsed(now)], now)
+
+
+def _again(row: Reservation, order_id: str, state: State, now: datetime) -> Reservation:
+    """Copy a quoted row whose reservation is not there for this order."""
+    return replace(
+        row,
+        id=new_id(),
+        state=state,
+        order_id=order_id,
+        item_reservation_id=None,
+        expires_at=None,
+        created_at=now,
+        reason=None,
+        by_quantity=False,
+        cancel_requested=False,
+    )
+
+
+def _by_quantity(session: Session, line: Line, order_id: str, now: datetime) -> Reservation:
+    return Reservation(
+        id=new_id(),
+        session_id=session.id,
+        cart_id=session.cart.cart_id,
+        revision=line.revision,
+        item=line.item,
+        state=State.CONFIRMING,
+        quantity=line.item.quantity,
+        unit_price=line.item.unit_price,
+        total_price=line.item.total_price,
+        currency=line.item.currency,
+        created_at=now,
+        rokt_session_id=session.rokt_session_id,
+        order_id=order_id,
+        by_quantity=True,
+        position=session.cart.lines.index(line),
+    )

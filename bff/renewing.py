@@ -1,0 +1,246 @@
+"""Before a confirm: items whose reservation is gone are reserved again, never dearer.
+
+What was quoted is what is confirmed. So an item of a paid order whose reservation lapsed, or
+was given back since, is reserved anew at the locked price or less; where that cannot be had, it
+is confirmed by quantity if the shop allows that, and else needs a refund. Done only while no
+attempt at the confirm is unknown: its bytes change with the new reservation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, or_, select
+
+from bff import ledger, outbox
+from bff.asking import Asking, Verdict, Wish
+from bff.calls import Call, Kind, confirm_call, release_call
+from bff.cart_api import CartApi
+from bff.config import Settings
+from bff.faultpoints import reach
+from bff.granting import read_outcome
+from bff.ledger import OrderRow
+from bff.outbox import Owed, RowState
+from bff.outcomes import Outcome
+from bff.reservation import Reservation, State
+from bff.store import Store
+from bff.tables import reservations
+
+# A reservation that ends within this is as good as gone when the call arrives.
+ABOUT_TO_LAPSE = timedelta(seconds=2)
+
+NOT_YET = "the items could not be reserved again yet"
+NOT_TO_BE_HAD = "an item could not be reserved again at its price"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """``owed``: what to send now, if anything. ``changed``: the order's status is another now."""
+
+    owed: Owed | None
+    changed: bool = False
+
+
+class Renewing:
+    """Gets a confirm ready to be sent."""
+
+    def __init__(
+        self, settings: Settings, store: Store, api: CartApi, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._asking = Asking(api)
+        self._clock = clock
+
+    def lapsing(self, connection: Connection, owed: Sequence[Owed]) -> frozenset[int]:
+        """Return the ids of the rows that ``prepare`` has to look at before they are sent.
+
+        One query for many rows: nearly all of them go out as they are.
+        """
+        subjects = {
+            subject: one.id
+            for one in owed
+            if one.call.kind is Kind.CONFIRM
+            for subject in one.subjects
+        }
+        if not subjects:
+            return frozenset()
+        rows = reservations.c
+        found = connection.execute(
+            select(rows.id).where(
+                rows.id.in_(subjects),
+                rows.state == State.CONFIRMING.value,
+                rows.by_quantity.is_(False),
+                or_(
+                    rows.item_reservation_id.is_(None),
+                    rows.expires_at <= self._clock() + ABOUT_TO_LAPSE,
+                ),
+            )
+        ).scalars()
+        return frozenset(subjects[subject] for subject in found)
+
+    def prepare(self, owed: Owed, *, limit: float) -> Ready:
+        """Return the confirm to send: this one, or another with new reservations in it.
+
+        Nothing to send when Rokt did not answer (the row is postponed) or when no item is left
+        to confirm (the row is closed).
+        """
+        with self._store.read() as connection:
+            order = ledger.find_order(connection, owed.order_id or "")
+            rows = ledger.rows_by_id(connection, owed.subjects)
+        soon = self._clock() + ABOUT_TO_LAPSE
+        waiting = [x for x in rows if x.state is State.CONFIRMING and not x.by_quantity]
+        gone = [x for x in waiting if x.item_reservation_id is None or x.lapsed(soon)]
+        if order is None or not gone:
+            return Ready(owed)
+        if owed.unknown and all(row.item_reservation_id is not None for row in waiting):
+            # The bytes stay as they are, lapsed or not. But those that lack a reservation never
+            # went out, whoever died with the row in hand: they would buy by quantity.
+            return Ready(owed)
+        with self._store.write() as connection:
+            # From here on a crash leaves nothing unknown: the confirm itself is not sent.
+            if not outbox.hold_back(connection, owed):
+                return Ready(None)
+        asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
+        wish = Wish(attributes=order.attributes, accept_language=order.accept_language)
+        end = time.monotonic() + min(limit, self._settings.reserve_timeout)
+        # The outbox repeats it, so one attempt will do.
+        verdict = self._asking.ask(asked, wish, end=end, number=owed.attempts, again=False)
+        with self._store.write() as connection:
+            ready = self._settle(connection, owed, order, gone, verdict)
+        reach("confirm.renewed")
+        return ready
+
+    def _settle(
+        self,
+        connection: Connection,
+        owed: Owed,
+        order: OrderRow,
+        gone: Sequence[Reservation],
+        verdict: Verdict,
+    ) -> Ready:
+        now = self._clock()
+        # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
+        ledger.find_order(connection, order.id, for_update=True)
+        outcome = verdict.outcome
+        answers, missing = read_outcome(verdict.rows, outcome, now)
+        unanswered = bool(missing)
+        if unanswered and now < owed.deadline:
+            self._later(connection, owed, outcome, now)
+            return Ready(None)
+        # The deadline is final: what was not reserved by then is not to be had.
+        if not outbox.settle(connection, owed, RowState.REPLACED):
+            return Ready(None)
+        found = {row.id: row for row in answers}
+        useless: list[Reservation] = []
+        for row in gone:
+            grant = found.get(row.id)
+            if grant is not None and _as_good(grant, row):
+                ledger.change(
+                    connection,
+                    row.id,
+                    State.CONFIRMING,
+                    item_reservation_id=grant.item_reservation_id,
+                    unit_price=grant.unit_price,
+                    total_price=grant.total_price,
+                    granted_at=now,
+                    expires_at=grant.expires_at,
+                )
+                continue
+            self._without(connection, row)
+            if grant is not None and grant.item_reservation_id is not None:
+                useless.append(grant)
+        if useless:
+            self._give_back(connection, owed, order, useless, now)
+        return self._again(connection, owed, order, now)
+
+    @staticmethod
+    def _later(connection: Connection, owed: Owed, outcome: Outcome, now: datetime) -> None:
+        # The confirm itself was not sent, so this attempt cannot have taken effect.
+        postponed = outbox.postpone(
+            connection,
+            owed,
+            now=now,
+            retry_after=getattr(outcome, "retry_after", None),
+            unknown=False,
+            last_error=NOT_YET,
+        )
+        if postponed:
+            ledger.set_error(connection, owed.order_id or "", NOT_YET)
+
+    def _without(self, connection: Connection, row: Reservation) -> None:
+        if self._settings.confirm_unreserved:
+            ledger.change(
+                connection, row.id, State.CONFIRMING, item_reservation_id=None, by_quantity=True
+            )
+        else:
+            ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)
+
+    def _give_back(
+        self,
+        connection: Connection,
+        owed: Owed,
+        order: OrderRow,
+        rows: Sequence[Reservation],
+        now: datetime,
+    ) -> None:
+        call = release_call(
+            cart_id=order.cart_id, rows=rows, rokt_session_id=rows[0].rokt_session_id
+        )
+        outbox.enqueue(
+            connection,
+            call,
+            session_id=owed.session_id,
+            order_id=None,
+            subjects=[row.id for row in rows],
+            now=now,
+            deadline=now + timedelta(seconds=self._settings.confirm_deadline),
+            in_line=False,
+        )
+
+    def _again(self, connection: Connection, owed: Owed, order: OrderRow, now: datetime) -> Ready:
+        """Open the row with the new bytes; none when no item is left to confirm."""
+        subjects = ledger.rows_by_id(connection, owed.subjects)
+        rows = [row for row in subjects if row.state is State.CONFIRMING]
+        if len(rows) < len(subjects):
+            ledger.set_error(connection, order.id, NOT_TO_BE_HAD)
+        changed = ledger.sum_up(connection, order.id)
+        if not rows and not self._settings.confirm_every_order:
+            return Ready(None, changed)
+        again = outbox.enqueue(
+            connection,
+            confirm_of(order, rows),
+            session_id=owed.session_id,
+            order_id=order.id,
+            subjects=[row.id for row in rows],
+            now=now,
+            deadline=owed.deadline,
+            in_line=True,
+        )
+        return Ready(again, changed)
+
+
+def confirm_of(order: OrderRow, rows: Sequence[Reservation]) -> Call:
+    """Make the call that confirms these items for an order."""
+    return confirm_call(
+        cart_id=order.cart_id,
+        order_id=order.id,
+        rows=rows,
+        rokt_session_id=order.rokt_session_id,
+        accept_language=order.accept_language,
+        attributes=order.attributes,
+        extra=order.extra,
+    )
+
+
+def _as_good(grant: Reservation, row: Reservation) -> bool:
+    """Tell whether a new grant gives all that was paid for, at no more than was paid."""
+    return (
+        grant.state is State.RESERVED
+        and grant.quantity >= row.quantity
+        and grant.unit_price <= row.unit_price
+        and grant.total_price <= row.total_price
+    )

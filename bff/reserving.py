@@ -1,0 +1,266 @@
+"""Reserve: holds what the shopper has at Rokt, and makes the quote of what may be charged.
+
+Three steps with no transaction around the network: plan and take a lease; give back what is
+stale, then ask Rokt; settle and quote. Giving back comes first, so that a shopper who changes
+two to three does not compete with their own two. Where the cart changed during the call, the
+quote would say what the shopper no longer has: then the plan is made anew, while time is left.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from bff import ledger, store
+from bff.asking import Asking, Verdict, Wish
+from bff.cart import Line
+from bff.cart_api import CartApi
+from bff.config import Settings
+from bff.faultpoints import reach
+from bff.granting import ask_for, doubt, is_useless, read_outcome, says_the_same
+from bff.outbox import LEASE, Owed
+from bff.outcomes import NotSent
+from bff.releasing import Releasing
+from bff.reservation import Plan, Reason, Reservation, State, plan_reserve
+from bff.shapes import Quote, make_quote
+from bff.store import Session, Store, new_id
+
+# How often a request that found the lease taken looks again. Reserving takes a few tenths of a
+# second, so this adds little to it and asks the database little.
+LOOK_AGAIN = 0.05
+# Of the time limit, what giving back may use before the asking: it can go on later by itself.
+RELEASE_SHARE = 0.25
+
+# How long a reservation of which we know nothing may stand at Rokt. Its length is not documented;
+# an hour is longer than any checkout.
+GHOST = timedelta(hours=1)
+
+OPEN_STATES = (State.RESERVED, State.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """``ghosts``: cart item ids that Rokt may hold from an earlier call without an answer."""
+
+    session: Session
+    plan: Plan
+    asked: tuple[Reservation, ...]
+    ghosts: frozenset[str]
+    token: str
+
+
+class Reserving:
+    """Makes quotes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Store,
+        api: CartApi,
+        clock: Callable[[], datetime],
+        releasing: Releasing,
+    ) -> None:
+        self._settings = settings
+        self._store = database
+        self._asking = Asking(api)
+        self._places = api.places
+        self._clock = clock
+        self._releasing = releasing
+
+    def quote(self, session_id: str, wish: Wish) -> tuple[Quote, bool]:
+        """Reserve what is new or changed and return the quote, and whether anything changed.
+
+        Never raises for what Rokt does: what could not be had is in ``quote.rejected``.
+        """
+        end = time.monotonic() + self._settings.reserve_timeout
+        asked = False
+        while True:
+            started = self._begin(session_id, wish, end)
+            if isinstance(started, Quote):
+                return started, asked
+            if started is None:
+                return self._quote_without_asking(session_id), asked
+            asked = True
+            verdict = self._asking.ask(started.asked, wish, end=end)
+            reach("reserve.answered")
+            quote = self._settle(started, verdict, end)
+            reach("reserve.settled")
+            if quote is not None:
+                return quote, True
+            if time.monotonic() >= end:
+                return self._quote_without_asking(session_id), True
+
+    def _begin(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
+        """Start, waiting for another request of this session that reserves; None: in vain."""
+        started = self._start(session_id, wish, end)
+        if started is not None:
+            return started
+        with self._places.room() as waits:
+            while waits and time.monotonic() < end:
+                threading.Event().wait(LOOK_AGAIN)
+                if self._is_leased(session_id):
+                    continue  # looking first spares everybody the write lock
+                started = self._start(session_id, wish, end)
+                if started is not None:
+                    return started
+        return None
+
+    def _is_leased(self, session_id: str) -> bool:
+        with self._store.read() as connection:
+            session = store.get_session(connection, session_id, for_update=False)
+        until = session.lease_until if session else None
+        return until is not None and until > self._clock()
+
+    def _start(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
+        """Plan under a lease; a quote where nothing is to be done, None while it is taken."""
+        now = self._clock()
+        with self._store.write() as connection:
+            session = store.get_session(connection, session_id)
+            if session is None:
+                raise LookupError(session_id)
+            accept(connection, session, wish.accept_prices)
+            plan = self._plan(connection, session, now)
+            if not (plan.ask or plan.give_back or plan.lapsed):
+                return self._keep_quote(connection, session, plan, now)
+            token = new_id()
+            if not store.take_lease(connection, session, token, now=now, until=now + LEASE):
+                return None
+            for row in plan.lapsed:
+                ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
+            stale = (*plan.lapsed, *plan.give_back)
+            asked = tuple(
+                replace(
+                    ask_for(
+                        line,
+                        session.cart,
+                        row_id=new_id(),
+                        session_id=session.id,
+                        rokt_session_id=session.rokt_session_id,
+                        now=now,
+                    ),
+                    accepted_price=accepted_price(line, stale, wish.accept_prices),
+                )
+                for line in plan.ask
+            )
+            unanswered = ledger.rows_of_session(connection, session.id, [State.ASKED])
+            ghosts = {x.item.cart_item_id for x in unanswered if x.created_at > now - GHOST}
+            ledger.add_reservations(connection, asked)
+            owed = self._releasing.owe(connection, plan.give_back, now)
+        reach("reserve.started")
+        self._give_back(owed, end)
+        return _Started(session, plan, asked, frozenset(ghosts), token)
+
+    def _plan(self, connection: Connection, session: Session, now: datetime) -> Plan:
+        rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
+        return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
+
+    def _settle(self, started: _Started, verdict: Verdict, end: float) -> Quote | None:
+        """Write what became of the rows and quote; None when the cart changed meanwhile.
+
+        What was reserved then stays so, as far as the next plan finds it still wanted.
+        """
+        now = self._clock()
+        settled, unanswered = read_outcome(verdict.rows, verdict.outcome, now)
+        settled += verdict.denied
+        settled = [
+            doubt(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
+            for row in settled
+        ]
+        useless = [row for row in settled if is_useless(row)]
+        with self._store.write() as connection:
+            session = store.get_session(connection, started.session.id)
+            for row in settled:
+                _write(connection, row)
+            for row in started.asked:
+                if row.item.cart_item_id in unanswered and isinstance(verdict.outcome, NotSent):
+                    # Surely not held at Rokt; an unknown one stays *asked*, and is counted.
+                    ledger.change(connection, row.id, State.ASKED, State.EXPIRED)
+            owed = self._releasing.owe(connection, useless, now)
+            store.end_lease(connection, started.session.id, started.token)
+            quote = None
+            if session is not None and session.cart.version == started.session.cart.version:
+                rows_now = [*started.plan.keep, *settled]
+                quote = make_quote(new_id(), session.cart, rows_now, unanswered)
+                store.add_quote(connection, session.id, quote, now=now)
+                newer = replace(session.cart, version=session.cart.version + 1)
+                store.save_cart(connection, session, newer)
+            elif session is None or session.cart.cart_id != started.session.cart.cart_id:
+                held = [row for row in settled if row.state is State.RESERVED]
+                owed += self._releasing.owe(connection, held, now)
+        self._give_back(owed, end)
+        return quote
+
+    def _give_back(self, owed: Sequence[Owed], end: float) -> None:
+        """Send releases with a share of the time that is left; the rest is delivery's."""
+        share = self._settings.reserve_timeout * RELEASE_SHARE
+        self._releasing.send(owed, limit=min(share, end - time.monotonic()))
+
+    def _keep_quote(
+        self, connection: Connection, session: Session, plan: Plan, now: datetime
+    ) -> Quote:
+        """Return the last quote where it still says the same, else one from what is reserved."""
+        quote = make_quote(new_id(), session.cart, plan.keep, {})
+        last = store.find_quote(connection, session.id)
+        if last is not None and says_the_same(last, quote):
+            return last
+        store.add_quote(connection, session.id, quote, now=now)
+        return quote
+
+    def _quote_without_asking(self, session_id: str) -> Quote:
+        """Quote what is reserved already; the rest was not asked for, as somebody else is."""
+        now = self._clock()
+        with self._store.write() as connection:
+            session = store.get_session(connection, session_id)
+            if session is None:
+                raise LookupError(session_id)
+            plan = self._plan(connection, session, now)
+            busy = {line.item.cart_item_id: Reason.BUSY for line in plan.ask}
+            quote = make_quote(new_id(), session.cart, plan.keep, busy)
+            store.add_quote(connection, session.id, quote, now=now)
+        return quote
+
+
+def accept(connection: Connection, session: Session, prices: Mapping[str, Decimal]) -> None:
+    """Note the unit prices that the shopper took, on what is reserved for them now."""
+    if not prices:
+        return
+    for row in ledger.rows_of_session(connection, session.id, [State.RESERVED]):
+        price = prices.get(row.item.cart_item_id)
+        line = session.cart.line(row.item.cart_item_id)
+        if price is not None and line is not None and row.is_for(line):
+            ledger.change(connection, row.id, State.RESERVED, accepted_price=price)
+
+
+def accepted_price(
+    line: Line, stale: Iterable[Reservation], taken: Mapping[str, Decimal]
+) -> Decimal | None:
+    """Return the unit price that the shopper consented to for a line, if they did. Pure.
+
+    One that was taken once stays taken when the reservation of the *same* line is renewed. A
+    line that changed since is another offer, perhaps in another currency.
+    """
+    given = taken.get(line.item.cart_item_id)
+    before = [row.accepted_price for row in stale if row.is_for(line)]
+    return given if given is not None else next((x for x in before if x is not None), None)
+
+
+def _write(connection: Connection, row: Reservation) -> None:
+    ledger.change(
+        connection,
+        row.id,
+        State.ASKED,
+        row.state,
+        quantity=row.quantity,
+        unit_price=row.unit_price,
+        total_price=row.total_price,
+        item_reservation_id=row.item_reservation_id,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        reason=row.reason,
+    )

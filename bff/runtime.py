@@ -1,0 +1,151 @@
+"""What one Flask app has of us: its settings, its checkout, and the handle of a request's shopper.
+
+Kept in ``app.extensions["rokt_bff"]``, never on the extension object, so that one process can
+serve several apps.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Flask, Response, current_app, g, has_request_context, request
+from itsdangerous import BadSignature, Signer
+from limits import RateLimitItemPerSecond
+from limits.strategies import MovingWindowRateLimiter
+
+from bff.checkout import Checkout
+from bff.config import Settings
+from bff.errors import RateLimited, Unauthorized
+from bff.store import Store, hash_handle
+
+KEY = "rokt_bff"
+COOKIE = "rokt_bff"
+
+# The documentation takes `en-US` or `en`.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One app's parts."""
+
+    settings: Settings
+    store: Store
+    checkout: Checkout
+    limiter: MovingWindowRateLimiter
+
+    def check_rate(self, handle: str) -> None:
+        """Count one update of a session. Raises ``RateLimited`` when there were too many."""
+        limit = RateLimitItemPerSecond(self.settings.updates_per_second)
+        key = hash_handle(handle)
+        if not self.limiter.hit(limit, key):
+            wait = self.limiter.get_window_stats(limit, key).reset_time - time.time()
+            raise RateLimited("Too many updates.", retry_after=max(1, math.ceil(wait)))
+
+
+def runtime(app: Flask | None = None) -> Runtime:
+    """Return the parts of an app, by default the current one.
+
+    Raises ``RuntimeError``, with the cure, when ``init_app`` was not called.
+    """
+    found = (app or current_app).extensions.get(KEY)
+    if not isinstance(found, Runtime):
+        raise RuntimeError("This app has no upsells: call Upsells().init_app(app) first.")
+    return found
+
+
+def cookie_name(app: Flask) -> str:
+    """Return our cookie's name; with the prefix that keeps other hosts from planting one."""
+    return f"__Host-{COOKIE}" if app.config["SESSION_COOKIE_SECURE"] else COOKIE
+
+
+def kept_handle() -> str | None:
+    """Return the handle of this request's shopper, if there is one."""
+    if not has_request_context():
+        raise RuntimeError("A shopper's session is only known within a request.")
+    if hasattr(g, "rokt_bff_handle"):
+        handle: str | None = g.rokt_bff_handle
+        return handle
+    signed = request.cookies.get(cookie_name(current_app), "")
+    try:
+        return _signer().unsign(signed).decode()
+    except BadSignature:
+        return None
+
+
+def keep_handle(handle: str) -> None:
+    """Let the shopper's browser keep a handle: the cookie goes out with this answer."""
+    g.rokt_bff_handle = handle
+
+
+def forget_handle() -> None:
+    """Let the shopper's browser forget its handle."""
+    g.rokt_bff_handle = None
+
+
+def set_cookie(response: Response) -> Response:
+    """Write the cookie, where this request changed the handle. Runs after every request.
+
+    A cookie of its own rather than a member of the shop's session: Flask's session is one
+    cookie that every view writes whole, so a slow view that began before the handle was there
+    would take it away again, and with it the cart.
+    """
+    if hasattr(g, "rokt_bff_handle"):
+        handle = g.rokt_bff_handle
+        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        response.set_cookie(
+            cookie_name(current_app),
+            _signer().sign(handle).decode() if handle else "",
+            max_age=None if handle else 0,
+            secure=secure,
+            httponly=True,
+            samesite=current_app.config["SESSION_COOKIE_SAMESITE"] or "Lax",
+        )
+        response.vary.add("Cookie")
+    return response
+
+
+def _signer() -> Signer:
+    # Signed, so that rubbish never reaches the database.
+    return Signer(current_app.secret_key or "", salt="rokt-bff")
+
+
+def with_handle(verb: Callable[[str], T]) -> T:
+    """Run a verb for the shopper of this request, starting a session where there is none.
+
+    A handle whose session has ended is replaced by a new one.
+    """
+    handle = kept_handle()
+    if handle is not None:
+        try:
+            return verb(handle)
+        except Unauthorized:
+            pass  # the session has ended; the shopper goes on with a new one
+    handle = runtime().checkout.open_session()
+    keep_handle(handle)
+    return verb(handle)
+
+
+def shopper_language() -> str | None:
+    """Return the language that the shopper's browser prefers, in a form that Rokt takes."""
+    if not has_request_context():
+        return None
+    best = request.accept_languages.best
+    return best if best and _LANGUAGE.fullmatch(best) else None
+
+
+def remember_quote(quote_id: str) -> None:
+    """Note which quote this request was given: it is the one that it charges."""
+    g.rokt_bff_quote_id = quote_id
+
+
+def remembered_quote() -> str | None:
+    """Return the quote that this request was given, if any."""
+    return getattr(g, "rokt_bff_quote_id", None)

@@ -1,0 +1,121 @@
+"""The standalone server for partner pages: the blueprint alone, settings from the environment.
+
+Every setting is an environment variable ``ROKT_BFF_…``; ``ROKT_BFF_SECRET_KEY`` is Flask's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from flask import Flask
+from sqlalchemy.engine import make_url
+
+from bff.config import MAX_CALL_SECONDS, PREFIX
+from bff.errors import ConfigError
+from bff.extension import Upsells
+
+# One thread per request under way. These come on top of those that Rokt can hold up, for what
+# needs no Rokt: an update takes milliseconds, so few are many.
+FREE_THREADS = 8
+# The server's own limit is far above ours, so that a body that is only a little too large gets
+# our problem document; what is larger than this is cut off before it is read.
+HARD_BODY_LIMIT = 8 * 1024 * 1024
+# Half-sent requests must not keep others out: many may be open, and none for long.
+CONNECTIONS = 1000
+IDLE_SECONDS = 20
+DEFAULT_DATABASE = "sqlite:///rokt-bff.db"
+
+
+def create_app(
+    environ: Mapping[str, str] | None = None, *, secure_cookies: bool = True
+) -> tuple[Flask, Upsells]:
+    """Make the standalone app. Raises ``ConfigError`` with every problem at once."""
+    environ = os.environ if environ is None else environ
+    app = Flask("bff.standalone", static_folder=None, root_path=os.getcwd())
+    app.config.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
+    app.secret_key = app.config.pop(PREFIX + "SECRET_KEY", None)
+    app.config.setdefault(PREFIX + "DATABASE_URL", DEFAULT_DATABASE)
+    app.config.update(
+        SESSION_COOKIE_SECURE=secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    upsells = Upsells()
+    try:
+        upsells.init_app(app)
+    except ConfigError as error:
+        named = (text.replace("SECRET_KEY is", PREFIX + "SECRET_KEY is") for text in error.problems)
+        raise ConfigError(list(named)) from None
+    return app, upsells
+
+
+def serve(
+    host: str,
+    port: int,
+    echo: Callable[[str], object] = print,
+    *,
+    secure_cookies: bool = True,
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests and calls under way are finished.
+
+    Creates the tables on an empty database. Raises ``ConfigError``, ``SchemaMismatch``, and
+    ``OSError`` when the port is taken.
+    """
+    from waitress.server import create_server  # of the extra "server"
+
+    app, upsells = create_app(secure_cookies=secure_cookies)
+    with app.app_context():
+        settings = upsells.settings
+    created = upsells.init_db(app)
+    echo(f"Database: {shown(settings.database_url)}{' (tables created)' if created else ''}")
+    if not settings.server_key:
+        echo("ROKT_BFF_SERVER_KEY is not set: nothing can be confirmed over HTTP.")
+    if not settings.origins:
+        echo("ROKT_BFF_ORIGINS is not set: pages of this origin only.")
+    server = create_server(
+        app,
+        host=host,
+        port=port,
+        threads=settings.max_calls + settings.max_waiting + FREE_THREADS,
+        max_request_body_size=HARD_BODY_LIMIT,
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        ident=None,
+    )
+    # The server's own patience with its threads is shorter than a confirm may take.
+    tasks = server.task_dispatcher
+    tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
+    stop_delivery = upsells.deliver_in_background(app) if settings.deliver else None
+    before = {number: signal.signal(number, _end) for number in (signal.SIGINT, signal.SIGTERM)}
+    # One server an address: a name such as localhost may stand for two.
+    listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
+    address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
+    echo(f"rokt-bff at {address}  (Ctrl-C stops it)")
+    sys.stdout.flush()
+    try:
+        server.run()  # returns when a signal ends it, after its threads have finished
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        server.close()
+        if stop_delivery is not None:
+            stop_delivery()
+    echo("Stopped.")
+
+
+def shown(database_url: str) -> str:
+    """Return a database's address for people: a file's whole path, and no password."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return str(Path(url.database).absolute())
+    return url.render_as_string(hide_password=True)
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

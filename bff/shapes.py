@@ -1,0 +1,282 @@
+"""The shapes that callers see (Cart, Item, Quote, Order), made from held lines and reservations.
+
+Pure: what is in a quote, what counts as rejected, which price changes need consent, what an
+order's status is. How they look as JSON is for ``bff.schemas``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from bff.cart import CartItem, HeldCart, Line
+from bff.money import to_minor
+from bff.reservation import Reason, Reservation, State
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line as it stands. ``status``: ``held`` or a ``State``; ``reason`` says why not.
+
+    Prices are those that Rokt locked where it has, else those that the shopper saw.
+    """
+
+    cart_item_id: str
+    catalog_item_id: str
+    name: str
+    description: str
+    quantity: int
+    unit_price: Decimal
+    total_price: Decimal
+    currency: str
+    status: str
+    linked_product_id: str | None = None
+    quantity_must_be_synchronized: bool = False
+    reserved_until: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """What the shopper holds.
+
+    ``totals``: currency → sum of what they saw, of all items that Rokt has not rejected.
+    """
+
+    cart_id: str
+    version: int
+    items: tuple[Item, ...]
+    totals: Mapping[str, Decimal]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What of a line is not in the quote: ``quantity`` of it, for a ``Reason``."""
+
+    cart_item_id: str
+    catalog_item_id: str
+    name: str
+    quantity: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Rokt locked another unit price than the shopper saw or consented to."""
+
+    cart_item_id: str
+    before: Decimal
+    after: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What may be charged now: ``items`` and ``totals`` are locked at Rokt until ``expires_at``.
+
+    ``expires_at`` is None when nothing is reserved or Rokt did not say. ``cart_version`` is
+    the held cart's at the moment of asking; ``reservation_ids`` stand behind ``items``.
+    """
+
+    quote_id: str
+    cart_id: str
+    items: tuple[Item, ...]
+    rejected: tuple[Rejected, ...]
+    price_changes: tuple[PriceChange, ...]
+    totals: Mapping[str, Decimal]
+    expires_at: datetime | None
+    cart_version: int = 0
+    reservation_ids: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> Decimal:
+        """The one sum to charge; 0 for an empty quote.
+
+        Raises ``ValueError`` when the items are in several currencies: use ``totals`` then.
+        """
+        if len(self.totals) > 1:
+            raise ValueError(f"the quote is in several currencies: {', '.join(self.totals)}")
+        return next(iter(self.totals.values()), Decimal(0))
+
+
+class OrderStatus(StrEnum):
+    """Where an order's upsell stands."""
+
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    REFUND_NEEDED = "refund_needed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A paid order's upsell. ``attempts`` counts the calls of confirm so far.
+
+    ``next_attempt_at`` is set while one is owed; ``last_error`` says what went wrong last.
+    """
+
+    order_id: str
+    cart_id: str
+    status: OrderStatus
+    items: tuple[Item, ...]
+    totals: Mapping[str, Decimal]
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """Whether to show the upsell page; true in a condition when so.
+
+    ``reason``: ``placements`` or ``no_placements`` as Rokt said, else ``timeout``,
+    ``unreachable``, ``busy``, ``refused`` or ``unreadable``, all of which mean "skip".
+    """
+
+    result: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.result
+
+
+def view_cart(cart: HeldCart, rows: Iterable[Reservation], now: datetime) -> Cart:
+    """Join the held lines with where each stands at Rokt (``rows`` without an order)."""
+    rows = tuple(rows)
+    items = tuple(_view_line(line, rows, now) for line in cart.lines)
+    return Cart(
+        cart_id=cart.cart_id,
+        version=cart.version,
+        items=items,
+        # What Rokt has rejected is not going to be charged, so it counts for nothing.
+        totals=totals_of(item for item in items if item.status != State.REJECTED),
+        removed=cart.removed,
+    )
+
+
+def make_quote(
+    quote_id: str,
+    cart: HeldCart,
+    rows: Sequence[Reservation],
+    unanswered: Mapping[str, Reason],
+) -> Quote:
+    """Decide what may be charged. Source of the rules: design, "Rules of the held cart" 10.
+
+    ``rows``: the reserved or rejected row of each line asked for or kept. ``unanswered``:
+    cart item id → passing reason, for lines that Rokt did not answer for. A dearer item
+    without consent is told as a price change and is not among the items.
+    """
+    items: list[Item] = []
+    rejected: list[Rejected] = []
+    changes: list[PriceChange] = []
+    charged: list[Reservation] = []
+    by_id = {row.item.cart_item_id: row for row in rows}
+    for line in cart.lines:
+        row = by_id.get(line.item.cart_item_id)
+        if row is None:
+            reason = unanswered.get(line.item.cart_item_id, Reason.UNREACHABLE)
+            rejected.append(_rejected(line.item, line.item.quantity, reason))
+            continue
+        if row.state is State.REJECTED:
+            rejected.append(_rejected(row.item, row.item.quantity, row.reason or Reason.REJECTED))
+            continue
+        missing = row.item.quantity - row.quantity
+        if missing > 0:
+            rejected.append(_rejected(row.item, missing, Reason.PARTLY_RESERVED))
+        if row.unit_price != row.seen_price:
+            changes.append(
+                PriceChange(
+                    row.item.cart_item_id,
+                    to_minor(row.seen_price, row.currency),
+                    to_minor(row.unit_price, row.currency),
+                )
+            )
+        if not row.is_dearer():
+            items.append(view_reservation(row))
+            charged.append(row)
+    ends = [row.expires_at for row in charged if row.expires_at is not None]
+    return Quote(
+        quote_id=quote_id,
+        cart_id=cart.cart_id,
+        items=tuple(items),
+        rejected=tuple(rejected),
+        price_changes=tuple(changes),
+        totals=totals_of(items),
+        expires_at=min(ends, default=None),
+        cart_version=cart.version,
+        reservation_ids=tuple(row.id for row in charged),
+    )
+
+
+def view_reservation(row: Reservation) -> Item:
+    """Show an item at Rokt with what was granted and locked."""
+    return Item(
+        cart_item_id=row.item.cart_item_id,
+        catalog_item_id=row.item.catalog_item_id,
+        name=row.item.name,
+        description=row.item.description,
+        quantity=row.quantity,
+        unit_price=to_minor(row.unit_price, row.currency),
+        total_price=to_minor(row.total_price, row.currency),
+        currency=row.currency,
+        status=row.state.value,
+        linked_product_id=row.item.linked_product_id,
+        quantity_must_be_synchronized=row.item.quantity_must_be_synchronized,
+        reserved_until=row.expires_at if row.state is State.RESERVED else None,
+        reason=row.reason,
+    )
+
+
+def order_status(states: Iterable[State]) -> OrderStatus:
+    """Sum up an order's items: one that needs a refund is never hidden by the others."""
+    found = set(states)
+    if State.REFUND_NEEDED in found:
+        return OrderStatus.REFUND_NEEDED
+    if State.CONFIRMING in found:
+        return OrderStatus.CONFIRMING
+    if found and found <= {State.CANCELLED}:
+        return OrderStatus.CANCELLED
+    return OrderStatus.CONFIRMED
+
+
+def totals_of(items: Iterable[Item]) -> dict[str, Decimal]:
+    """Sum the items' totals by currency."""
+    totals: dict[str, Decimal] = {}
+    for item in items:
+        totals[item.currency] = totals.get(item.currency, Decimal(0)) + item.total_price
+    return totals
+
+
+def _view_line(line: Line, rows: Sequence[Reservation], now: datetime) -> Item:
+    row = next((row for row in reversed(rows) if row.is_for(line)), None)
+    live = row is not None and row.state is State.RESERVED and not row.lapsed(now)
+    refused = row is not None and row.state is State.REJECTED
+    item = line.item
+    return Item(
+        cart_item_id=item.cart_item_id,
+        catalog_item_id=item.catalog_item_id,
+        name=item.name,
+        description=item.description,
+        quantity=item.quantity,
+        unit_price=to_minor(item.unit_price, item.currency),
+        total_price=to_minor(item.total_price, item.currency),
+        currency=item.currency,
+        status=row.state.value if row and (live or refused) else "held",
+        linked_product_id=item.linked_product_id,
+        quantity_must_be_synchronized=item.quantity_must_be_synchronized,
+        reserved_until=row.expires_at if row and live else None,
+        reason=row.reason if row and (live or refused) else None,
+    )
+
+
+def _rejected(item: CartItem, quantity: int, reason: str) -> Rejected:
+    return Rejected(
+        cart_item_id=item.cart_item_id,
+        catalog_item_id=item.catalog_item_id,
+        name=item.name,
+        quantity=quantity,
+        reason=str(reason),
+    )

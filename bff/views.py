@@ -1,0 +1,276 @@
+"""The blueprint: browser endpoints, server endpoints, service; problems as RFC 9457 documents.
+
+Every view passes the guard before it runs. Errors are turned into problem documents here and
+only here, so the host shop's own error pages stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
+from flask import send_from_directory as send
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
+from werkzeug.exceptions import NotFound as NoRoute
+from werkzeug.routing import RequestRedirect
+
+from bff.answering import problem, to_json
+from bff.asking import Wish
+from bff.assets import directory
+from bff.checkout import EMPTY_CART, PageQuestion
+from bff.errors import BffError, StoreUnavailable, Unauthorized
+from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
+from bff.openapi import describe
+from bff.reading import read_json
+from bff.recording import Purchase
+from bff.runtime import (
+    kept_handle,
+    runtime,
+    shopper_language,
+    with_handle,
+)
+from bff.schemas import (
+    AttributesBody,
+    CancelBody,
+    OrderBody,
+    PlacementsBody,
+    ReserveBody,
+    load,
+    load_update,
+)
+
+# What pages may load from here; the rest of static/ is the demo's.
+SCRIPTS = frozenset({"bridge.js", "bridge.d.ts"})
+# A page's script may be an hour old; it asks anew after that, and gets a 304 mostly.
+SCRIPT_SECONDS = 3600
+
+T = TypeVar("T")
+
+blueprint = Blueprint("rokt_bff", __name__)
+
+
+@blueprint.before_request
+def guard() -> None:
+    """Let nobody in whom the view is not open to. A preflight is answered by flask-cors."""
+    if request.method == "OPTIONS":
+        return
+    view = current_app.view_functions.get(request.endpoint or "")
+    g.rokt_bff_access = admit(caller_of(view), request, runtime().settings)
+
+
+@blueprint.after_request
+def no_store(response: Response) -> Response:
+    """Nothing but scripts may be kept by a cache."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
+@blueprint.errorhandler(BffError)
+def refused(error: BffError) -> Response:
+    """Answer an error of ours as a problem document."""
+    response = make_response(problem(error), error.status)
+    response.mimetype = "application/problem+json"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, StoreUnavailable):
+        response.headers["Retry-After"] = "1"
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def failed(error: HTTPException) -> Response:
+    """Answer an error of the framework, or a fault of ours, the same way."""
+    told = BffError(error.description or error.name, code=error.name.lower().replace(" ", "_"))
+    told.status = error.code or 500
+    response = refused(told)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
+
+
+# Flask prefers a shop's handler of a code (its 404 page) to a blueprint's handler of them all,
+# so the blueprint has one for each code.
+blueprint.register_error_handler(HTTPException, failed)
+for _code in default_exceptions:
+    blueprint.register_error_handler(_code, failed)
+
+
+@blueprint.errorhandler(Exception)
+def broken(error: Exception) -> NoReturn:
+    """Hand a fault of ours to Flask, which logs it, tells error trackers and answers 500.
+
+    Without this a shop's own handler of every exception would answer with a page.
+    """
+    raise error
+
+
+@blueprint.get("/cart")
+@opened_to(Caller.BROWSER)
+def get_cart() -> Response:
+    """Read the held cart; without a session an empty one, and nothing is written."""
+    access: Access = g.rokt_bff_access
+    handle = access.handle or kept_handle()
+    if handle is None:
+        return jsonify(to_json(EMPTY_CART))
+    try:
+        return jsonify(to_json(runtime().checkout.cart(handle)))
+    except Unauthorized:
+        if access.handle:
+            raise
+        return jsonify(to_json(EMPTY_CART))
+
+
+@blueprint.post("/session")
+@opened_to(Caller.SESSION)
+def post_session() -> tuple[Response, int]:
+    """Start a session for a page elsewhere, which keeps the handle itself."""
+    checkout = runtime().checkout
+    _body()
+    handle = checkout.open_session()
+    return jsonify({"handle": handle, "cart": to_json(checkout.cart(handle))}), 201
+
+
+@blueprint.post("/cart/updates")
+@opened_to(Caller.BROWSER)
+def post_update() -> Response:
+    """Apply one message of the Web SDK."""
+    here = runtime()
+    data = _body()
+    handle = _handle()
+    if handle is not None:
+        here.check_rate(handle)
+    update, rokt_session_id = load_update(data, here.settings)
+    cart = _for_shopper(lambda one: here.checkout.update(one, update, rokt_session_id))
+    return jsonify(to_json(cart))
+
+
+@blueprint.post("/placements/any")
+@opened_to(Caller.BROWSER)
+def post_placements() -> Response:
+    """Ask Rokt whether there is anything to show."""
+    body = load(PlacementsBody(), _body())
+    question = PageQuestion(
+        page_identifier=body["page_identifier"],
+        url=body["url"],
+        attributes=body["attributes"],
+        accept_language=shopper_language(),
+    )
+    checkout = runtime().checkout
+    return jsonify(to_json(_for_shopper(lambda one: checkout.any_placements(one, question))))
+
+
+@blueprint.post("/cart/reserve")
+@opened_to(Caller.BROWSER)
+def post_reserve() -> Response:
+    """Hold the items at Rokt and quote them."""
+    body = load(ReserveBody(), _body())
+    wish = Wish(**body, accept_language=shopper_language())
+    checkout = runtime().checkout
+    return jsonify(to_json(_for_shopper(lambda one: checkout.reserve(one, wish))))
+
+
+@blueprint.post("/cart/release")
+@opened_to(Caller.BROWSER)
+def post_release() -> Response:
+    """Give the reserved items back."""
+    body = load(AttributesBody(), _body())
+    checkout = runtime().checkout
+    return jsonify(to_json(_for_shopper(lambda one: checkout.release(one, body["attributes"]))))
+
+
+@blueprint.post("/orders")
+@opened_to(Caller.SERVER)
+def post_order() -> tuple[Response, int]:
+    """Record a paid order: the one way to confirm over HTTP."""
+    body = load(OrderBody(), _body())
+    purchase = Purchase(
+        order_id=body["order_id"],
+        quote_id=str(body["quote_id"]) if body["quote_id"] else None,
+        attributes=body["attributes"],
+        extra=body["extra"],
+        accept_language=shopper_language(),
+        insists=body["quote_id"] is not None,
+    )
+    order, new = runtime().checkout.record(body["handle"], purchase)
+    return jsonify(to_json(order)), 201 if new else 200
+
+
+@blueprint.get("/orders/<path:order_id>")
+@opened_to(Caller.SERVER)
+def get_order(order_id: str) -> Response:
+    """Read an order."""
+    return jsonify(to_json(runtime().checkout.order(order_id)))
+
+
+@blueprint.post("/orders/<path:order_id>/cancel")
+@opened_to(Caller.SERVER)
+def post_cancel(order_id: str) -> Response:
+    """Cancel an order's items, or one of them."""
+    body = load(CancelBody(), _body())
+    return jsonify(to_json(runtime().checkout.cancel(order_id, body["cart_item_id"])))
+
+
+@blueprint.get("/static/<filename>")
+@opened_to(Caller.PUBLIC)
+def static(filename: str) -> Response:
+    """Serve the bridge, to pages of any origin: importing a module needs that said."""
+    if filename not in SCRIPTS:
+        raise NoRoute("There is no such file.")
+    folder: Path = directory("static")
+    response = send(folder, filename, max_age=SCRIPT_SECONDS, conditional=True)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@blueprint.get("/openapi.json")
+@opened_to(Caller.PUBLIC)
+def get_openapi() -> Response:
+    """Describe this interface, for machines."""
+    return jsonify(describe(runtime().settings.url_prefix))
+
+
+@blueprint.get("/health")
+@opened_to(Caller.PUBLIC)
+def get_health() -> Response:
+    """Tell that the server runs and reaches its database. 503 when it does not."""
+    runtime().store.check_schema()
+    return jsonify({"status": "ok"})
+
+
+@blueprint.route("/", defaults={"rest": ""}, methods=[*SAFE_METHODS - {"OPTIONS"}, "POST"])
+@blueprint.route("/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+@opened_to(Caller.PUBLIC)
+def nothing_here(rest: str) -> Response:
+    """Answer what is not there with a problem document, instead of the shop's error page."""
+    adapter = current_app.create_url_adapter(request)
+    allowed = []
+    for method in ("GET", "POST"):
+        try:
+            endpoint, _ = adapter.match(method=method) if adapter else ("", {})
+        except (HTTPException, RequestRedirect):
+            continue
+        if endpoint != request.endpoint:
+            allowed.append(method)
+    if allowed:
+        raise MethodNotAllowed(valid_methods=allowed)
+    raise NoRoute(f"There is no /{rest} here.")
+
+
+def _body() -> Any:
+    return read_json(request, runtime().settings.max_body_bytes)
+
+
+def _handle() -> str | None:
+    access: Access = g.rokt_bff_access
+    return access.handle or kept_handle()
+
+
+def _for_shopper(verb: Callable[[str], T]) -> T:
+    """Run a verb with the bearer's handle, else with the one in the shop's session."""
+    access: Access = g.rokt_bff_access
+    return with_handle(verb) if access.handle is None else verb(access.handle)
