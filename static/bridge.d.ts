@@ -1,0 +1,192 @@
+/** Shapes of bridge.js, the browser half of rokt-bff. Amounts are decimal strings, times RFC 3339 in UTC. */
+
+/** An item as the Rokt Web SDK describes it; numbers are browser floats. */
+export interface CartItem {
+  cartItemId: string;
+  catalogItemId: string;
+  name: string;
+  description: string;
+  quantity: number;
+  unitPrice: number;
+  totalPrice: number;
+  currency: string;
+  linkedProductId?: string;
+  quantityMustBeSynchronized?: boolean;
+  /** JSON of the item's provider, passed through unread. */
+  providerData?: string;
+}
+
+/** A line that the server holds. */
+export interface Item {
+  cartItemId: string;
+  catalogItemId: string;
+  name: string;
+  description: string;
+  quantity: number;
+  unitPrice: string;
+  totalPrice: string;
+  currency: string;
+  linkedProductId?: string;
+  quantityMustBeSynchronized?: boolean;
+  status: "held" | "reserved" | "rejected";
+  reservedUntil?: string | null;
+  /** Why a rejected line was rejected. */
+  reason?: string | null;
+}
+
+/** The cart that the server holds for this shopper. */
+export interface Cart {
+  cartId: string | null;
+  version: number;
+  items: Item[];
+  /** Currency to sum, such as `{USD: "25.00"}`, of the lines that are not rejected: those are not charged. */
+  totals: Record<string, string>;
+  /** Catalogue items that the shopper took out. */
+  removed: string[];
+}
+
+/** An RFC 9457 problem document. */
+export interface Problem {
+  type?: string;
+  title: string;
+  status: number;
+  code?: string;
+  detail?: string;
+  /** Field to messages, such as `{"updatedItem.quantity": ["…"]}`. */
+  errors?: Record<string, string[]>;
+}
+
+/** One change as it is sent, and as it waits in sessionStorage. */
+export interface Update {
+  updatedItem: CartItem | null;
+  /** Of the old item only the id counts; the rest may be made up. */
+  oldItem: Pick<CartItem, "cartItemId"> | null;
+  /** UUID of the page load that the change stems from; a replay after a reload keeps it. */
+  page: string;
+  /** 1, 2, 3 … within the page; with `page` it makes a repetition harmless. */
+  seq: number;
+  /** The message came before the placement was interactive: nobody had clicked yet. */
+  preselected?: true;
+  roktSessionId?: string;
+}
+
+/** What the placement shows for one of its cart item ids. */
+export interface Shown {
+  quantity: number;
+  /** Absent when the id was only asked for, and the placement never named it. */
+  catalogItemId?: string;
+  /** The channel that said so: a subscription, the legacy callback or the bridge's own ask. */
+  by?: unknown;
+  /** When, in milliseconds. */
+  at?: number;
+}
+
+/** Data of the message V2_UPDATE_CART_ITEM. */
+export interface Ask {
+  cartItemId: string;
+  quantity: number;
+}
+
+export interface Options {
+  /** Address of the BFF, such as "/rokt" or "https://bff.example/rokt"; by default where bridge.js was loaded from. */
+  base?: string;
+  /** A handle that the page already has; without one, a base on another origin starts a session at the first update. */
+  handle?: string;
+  /** Stands for `window` in tests. */
+  host?: any;
+}
+
+export interface BridgeEvents {
+  /** The server gave its cart. */
+  change: CustomEvent<Cart>;
+  /** The server said no for good. Of an update: `notice` and a `change` with the server's cart follow. */
+  refused: CustomEvent<Problem>;
+  /** A sentence for the shopper, in English; a page that speaks otherwise says its own on `refused`. */
+  notice: CustomEvent<string>;
+}
+
+export interface Bridge extends EventTarget {
+  /** The last cart that the server gave; null until the first answer. */
+  readonly cart: Cart | null;
+  /** The bearer handle for a partner page's form; null on the shop's own origin and before the first update. */
+  readonly handle: string | null;
+  /**
+   * For the legacy SDK, `rokt.cart.onUpdateItem(bridge.updateItemCallback)`, and for buttons of the page's own:
+   * `bridge.updateItemCallback(null, {cartItemId, quantity: 0})` takes a line out, here and in the placement.
+   */
+  updateItemCallback(updatedItem?: CartItem | null, oldItem?: Pick<CartItem, "cartItemId"> | null): void;
+  /**
+   * Listens to a selection, or to the legacy SDK (an object with `cart.onUpdateItem`), and shows it the held cart.
+   * Call it before the placement draws; twice does no harm.
+   */
+  attach(sdk: object): void;
+  /** Resolves with the cart once the server has answered every update, refusals included. */
+  settled(): Promise<Cart | null>;
+  /** Reads the cart anew. When the server cannot be reached it resolves with the last one, and goes on trying. */
+  refresh(): Promise<Cart | null>;
+  /** Holds a click (or a form's submission) until settled, at most `limit` milliseconds (3000), then lets it go on. */
+  guard(element: HTMLElement, limit?: number): void;
+  addEventListener<K extends keyof BridgeEvents>(
+    type: K, listener: (event: BridgeEvents[K]) => void, options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+/**
+ * Starts a bridge: it reads the cart, sends what an earlier page load left unsent, and then sends each change.
+ *
+ * - One request at a time, in order. Waiting changes of one item become one; the one in flight is left alone.
+ * - No answer, 408, 429 and 5xx: again after `Retry-After` seconds, else after `backoff`, or at once when the browser
+ *   is online again. Any other 4xx: `refused`, and the cart is read anew. 401 with a handle: once more in a new session.
+ * - What is unsent lies in sessionStorage until it is answered, and goes out with keepalive on `pagehide`.
+ * - On another origin: `Authorization: Bearer`, no cookies; the handle lies in localStorage under the base address.
+ * - Once a placement is interactive, nothing waits and the cart is known, the placement is asked to show what is held.
+ */
+export function createBridge(options?: Options): Bridge;
+
+/**
+ * Attaches the bridge to every SDK that the window has or gets: what `Rokt.createLauncher()`, `selectPlacements()` and
+ * `mParticle.Rokt.selectPlacements()` resolve to, and `rokt.cart`. A selection made before goes unseen: attach it.
+ */
+export function watch(bridge: Pick<Bridge, "attach">, host?: any): void;
+
+/**
+ * The bridge that the page's own element starts, else null:
+ * `<script type="module" src="…/bridge.js" data-rokt-bff="/rokt" data-guard="#continue">`. An empty `data-rokt-bff`
+ * is the address that bridge.js was loaded from; `data-guard` is a selector of what `guard` holds. It also watches.
+ */
+export const bridge: Bridge | null;
+
+// The decisions, each a pure function.
+
+type Change = Pick<Update, "updatedItem" | "oldItem">;
+
+/** The item that a change is about. */
+export function itemId(change: Change): string | undefined;
+
+/** Is it the placement's answer to an ask for an id that it does not have? Then nobody removed anything. */
+export function isNotHere(change: Change): boolean;
+
+/** May the same request succeed later? Status 0 stands for no whole answer. */
+export function isPassing(status: number): boolean;
+
+/** Milliseconds before the next attempt: 0.5 s doubled up to 30 s, less up to half of it at random. */
+export function backoff(failures: number, random?: number): number;
+
+/**
+ * Appends an update and drops the waiting one that it makes pointless: not the one in flight, nor one of another page
+ * load or a preselection (the server treats them differently), nor one that re-keys a line, as the next update on
+ * that item no longer names the old id.
+ */
+export function coalesce(queue: Update[], update: Update, flying?: Update): Update[];
+
+/**
+ * The id that a held line has on this page. On a return the placement gives new ids, while the line has the one of the
+ * earlier visit; then it is an id of the same catalogue item that no other line has.
+ */
+export function idHere(line: Item, cart: Cart, shown: Map<string, Shown>): string;
+
+/** What to ask for so that the placement shows what is held. A rejected line is left as shown: the shopper sees why. */
+export function differences(cart: Cart, shown: Map<string, Shown>): Ask[];
