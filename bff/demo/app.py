@@ -1,0 +1,138 @@
+"""Build the demo shop: settings, parts, blueprints, headers, error pages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from bff import Upsells
+from bff.assets import directory
+
+from . import csrf, formats
+from .after import orders as orders_pages
+from .backstage import backstage, panel
+from .catalogue import OFFERS, the_event
+from .controls import Controls
+from .listening import Listener
+from .orders import Orders
+from .parts import Parts
+from .payment import payment
+from .shop import shop
+from .timeline import Timeline
+
+ROKT = "https://apps.rokt.com"
+
+_ERRORS: Mapping[int, tuple[str, str]] = {
+    403: (
+        "Please try that again",
+        "The page you came from was too old to be sure that it was really you. Nothing changed.",
+    ),
+    404: ("There is nothing here", "The address may be wrong, or the order is somebody else's."),
+    503: ("The emulator does not answer", "The switch was not turned. The shop goes on as it was."),
+}
+_SOMETHING = ("Something went wrong", "It is our fault, not yours. Your cart is still there.")
+
+
+def create_demo(
+    folder: Path, emulator_url: str = "", config: Mapping[str, Any] | None = None
+) -> Flask:
+    """Build the shop.
+
+    ``folder``: where its two SQLite files go (the shop's orders, the BFF's state).
+    ``emulator_url``: where the emulator runs; empty: ``config`` names Rokt itself, and the
+    panel has no switches. ``config``: settings of Flask and ``ROKT_BFF_…``.
+    """
+    app = Flask(
+        "bff.demo",
+        static_folder=str(directory("static")),
+        static_url_path="/static",
+        template_folder=str(directory("templates")),
+        instance_path=str(folder.resolve()),
+    )
+    app.config.update(
+        SECRET_KEY=secrets.token_hex(32),
+        SESSION_COOKIE_NAME="quayside",
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=128 * 1024,
+        ROKT_BFF_DATABASE_URL=f"sqlite:///{folder.resolve() / 'rokt-bff.db'}",
+    )
+    if emulator_url:
+        app.config.update(
+            ROKT_BFF_API_URL=emulator_url,
+            ROKT_BFF_API_KEY="emulator-key",
+            ROKT_BFF_TAG_ID="emulator-tag",
+        )
+    app.config.update(config or {})
+    upsells = Upsells()
+    upsells.init_app(app)
+    upsells.init_db(app)
+    with app.app_context():
+        settings = upsells.settings
+    orders, timeline = Orders(folder / "shop.db"), Timeline()
+    listener = Listener(timeline, upsells, orders)
+    listener.connect(app)
+    app.extensions["demo"] = Parts(
+        upsells,
+        orders,
+        timeline,
+        listener,
+        Controls(emulator_url, OFFERS) if emulator_url else None,
+        emulator_url,
+        settings.account_id,
+        settings.sandbox,
+    )
+    formats.init_app(app)
+    csrf.init_app(app)
+    for blueprint in (shop, payment, orders_pages, backstage):
+        app.register_blueprint(blueprint)
+    app.context_processor(_common)
+    app.register_error_handler(HTTPException, _error)
+    policy = _policy(emulator_url, settings.account_id)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        if response.mimetype == "text/html":
+            # A page with a cart on it must not come out of a cache after "back".
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return app
+
+
+def _policy(emulator_url: str, account_id: str) -> str:
+    rokt = f" {ROKT}" if account_id else ""
+    elsewhere = rokt or (f" {emulator_url}" if emulator_url else "")
+    rules = [
+        "default-src 'none'",
+        f"script-src 'self'{rokt}",
+        "style-src 'self'",
+        "img-src 'self'",
+        f"connect-src 'self'{elsewhere}",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+    if rokt:
+        rules.append(f"frame-src{rokt}")
+    return "; ".join(rules)
+
+
+def _common() -> dict[str, Any]:
+    return {"event": the_event(datetime.now(UTC).date()), "currency": "USD", **panel()}
+
+
+def _error(error: HTTPException) -> Any:
+    code = error.code or 500
+    if request.accept_mimetypes.best == "application/json" or code < 400:
+        return error
+    title, text = _ERRORS.get(code, _SOMETHING)
+    return render_template("demo/error.html", title=title, text=text), code

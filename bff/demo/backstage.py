@@ -1,0 +1,156 @@
+"""The panel's endpoints: the timeline as a page and as JSON, the SDK's messages, the switches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, abort, jsonify, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from bff import BffError
+
+from . import captions, controls, csrf
+from .listening import SHOPPER
+from .parts import parts, shopper
+
+backstage = Blueprint("backstage", __name__)
+backstage.before_request(csrf.check)
+
+log = logging.getLogger(__name__)
+
+_MOST_BYTES = 16 * 1024  # a message of the SDK has some 600
+_LONGEST_TEXT = 300
+_CLOCKS_APART = timedelta(seconds=10)
+_ITEM_MEMBERS = (
+    "cartItemId",
+    "catalogItemId",
+    "name",
+    "quantity",
+    "unitPrice",
+    "totalPrice",
+    "currency",
+    "linkedProductId",
+    "quantityMustBeSynchronized",
+)
+
+
+@backstage.get("/timeline")
+def timeline() -> ResponseReturnValue:
+    """The whole sequence as a page; with ``?after=N`` what is newer, as JSON."""
+    after = request.args.get("after")
+    if after is None:
+        return render_template("demo/timeline.html")
+    if not (after.isascii() and after.isdigit() and len(after) < 16):
+        abort(400)
+    entries, last = parts().timeline.since(shopper(), int(after))
+    return jsonify(entries=[entry.to_json() for entry in entries], last=last)
+
+
+@backstage.post("/timeline/sdk")
+def sdk() -> ResponseReturnValue:
+    """Take a message that the SDK sent to the page: ``{name, at, cartItem?, oldCartItem?}``.
+
+    Only the page hears them. ``at``: milliseconds since 1970 by the browser's clock.
+    """
+    request.max_content_length = _MOST_BYTES
+    told = request.get_json(silent=True)
+    if not isinstance(told, dict):
+        abort(400)
+    name = told.get("name")
+    if not isinstance(name, str) or name not in captions.SDK_MESSAGES:
+        abort(400)
+    updated, old = _item(told.get("cartItem")), _item(told.get("oldCartItem"))
+    is_update = captions.SDK_MESSAGES[name] == "update"
+    is_answer = name in captions.ANSWERS_OF_SDK
+    said = name.replace("_", " ").lower()
+    parts().timeline.add(
+        shopper(),
+        "page",
+        "rokt" if is_answer else "page",
+        "selectPlacements" if is_answer else "cart item message" if is_update else said,
+        captions.of_sdk(name, updated, old),
+        answer=said if is_answer else "",
+        detail={"cartItem": updated, "oldCartItem": old} if is_update else {"message": name},
+        at=_moment(told.get("at")),
+        name=name if is_update else "",
+    )
+    return "", 204
+
+
+@backstage.post("/timeline/controls")
+def control() -> ResponseReturnValue:
+    """Turn one of the panel's switches; ``reset`` also empties this browser's cart and trail."""
+    switches = parts().controls
+    name = request.form.get("toggle", "")
+    if switches is None or (name not in controls.NAMES and name != "reset"):
+        abort(404)
+    if not switches.toggle(name):
+        abort(503)
+    if name == "reset":
+        _start_over()
+    back = request.form.get("next", "")
+    if request.accept_mimetypes.best == "application/json":
+        return jsonify(active=sorted(switches.active))
+    # Only a path of this shop: a form must not send anybody elsewhere.
+    local = back.startswith("/") and not back.startswith(("//", "/\\"))
+    return redirect(back if local else url_for("backstage.timeline"), 303)
+
+
+def panel() -> dict[str, Any]:
+    """What every page's template needs to draw the panel."""
+    entries, last = parts().timeline.since(shopper())
+    switches = parts().controls
+    return {
+        "entries": [entry.to_json() for entry in entries],
+        "last": last,
+        "steps": captions.STEPS,
+        "can_control": switches is not None,
+        "control_names": controls.NAMES,
+        "active": switches.active if switches else frozenset(),
+    }
+
+
+def _start_over() -> None:
+    """Give back what is held, empty both carts, and begin the shop's session anew.
+
+    The shopper stays the same one, so that the pages of paid orders still open.
+    """
+    upsells = parts().upsells
+    try:
+        for item in upsells.release().items:
+            upsells.remove(item.cart_item_id)
+    except BffError:
+        log.exception("what is held could not be given back; it lapses by itself")
+    known = shopper()
+    session.clear()
+    session[SHOPPER] = known
+    parts().timeline.forget(known)
+
+
+def _item(told: object) -> Mapping[str, Any] | None:
+    """The members of a CartItem that are worth showing, each cut to size."""
+    if not isinstance(told, dict):
+        return None
+    item: dict[str, Any] = {}
+    for member in _ITEM_MEMBERS:
+        value = told.get(member)
+        if isinstance(value, str):
+            item[member] = value[:_LONGEST_TEXT]
+        elif isinstance(value, bool | int | float):
+            item[member] = value
+    return item
+
+
+def _moment(told: object) -> datetime:
+    """The browser's time where it can be believed, so that entries stand in the right order."""
+    now = datetime.now(UTC)
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return now
+    try:
+        at = datetime.fromtimestamp(told / 1000, UTC)
+    except (OverflowError, OSError, ValueError):
+        return now
+    return min(at, now) if abs(now - at) <= _CLOCKS_APART else now

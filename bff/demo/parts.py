@@ -1,0 +1,90 @@
+"""The parts of one demo shop, and how a view gets at them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from decimal import Decimal
+
+from flask import current_app, session
+
+from bff import BffError, Cart, Item, Upsells
+
+from .basket import Basket, from_session
+from .controls import Controls
+from .listening import SHOPPER, Listener
+from .orders import Orders
+from .timeline import Timeline
+
+BASKET = "basket"  # keys in Flask's session
+PLACEMENTS = "placements"
+ACCEPTED = "accepted"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the views share. ``controls`` is None when the shop talks to Rokt itself."""
+
+    upsells: Upsells
+    orders: Orders
+    timeline: Timeline
+    listener: Listener
+    controls: Controls | None
+    emulator_url: str
+    account_id: str
+    sandbox: bool
+
+
+def parts() -> Parts:
+    """The parts of the current app."""
+    found: Parts = current_app.extensions["demo"]
+    return found
+
+
+def shopper() -> str:
+    """The name under which the shop knows this browser; made on the first visit."""
+    known = session.get(SHOPPER)
+    if not isinstance(known, str):
+        known = session[SHOPPER] = secrets.token_urlsafe(16)
+    return known
+
+
+def basket() -> Basket:
+    """The tickets that this browser chose."""
+    return from_session(session.get(BASKET))
+
+
+def keep(new: Basket) -> None:
+    """Keep the tickets, and tell the BFF, so that what is linked to them follows."""
+    session[BASKET] = new.quantities()
+    follow(new)
+
+
+def follow(tickets: Basket) -> None:
+    """Tell the BFF how many tickets there are. A shop must work while its BFF does not."""
+    try:
+        parts().upsells.sync_products(tickets.products())
+    except BffError:
+        log.exception("the upsell could not follow the tickets")
+
+
+def held() -> Cart:
+    """The held upsell, an empty one when the BFF cannot say."""
+    try:
+        return parts().upsells.cart
+    except BffError:
+        log.exception("the held upsell could not be read")
+        return Cart(cart_id="", version=0, items=(), totals={}, removed=())
+
+
+def wanted(cart: Cart) -> list[Item]:
+    """What of the held upsell counts into a preview of the total."""
+    return [item for item in cart.items if item.status != "rejected"]
+
+
+def preview(tickets: Basket, extras: list[Item]) -> Decimal:
+    """The total as it looks before Rokt has locked a price."""
+    return tickets.total + sum((item.total_price for item in extras), Decimal(0))

@@ -1,0 +1,197 @@
+"""What the shopper is told about an extra: not available, dearer, confirmed, canceled. Pure.
+
+Rokt's own words never reach the page; these are the shop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bff import Cart, Item, Order, PriceChange, Quote, Rejected
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+PASSING = frozenset({"unreachable", "busy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Extras that are not in the total for one cause. ``again``: once more makes sense.
+
+    ``names`` are listed where there are several; a single one stands in the title.
+    """
+
+    title: str
+    text: str
+    names: tuple[str, ...] = ()
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dearer:
+    """An extra that costs more than the shopper saw, waiting for their word. Prices are units."""
+
+    cart_item_id: str
+    name: str
+    quantity: int
+    before: Decimal
+    after: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one extra of a paid order stands. ``tone``: good, wait, bad or over.
+
+    ``is_void``: it is not had and not to be paid for, so its price is struck through.
+    """
+
+    item: Item
+    title: str
+    text: str
+    tone: str
+    can_cancel: bool = False
+    is_void: bool = False
+
+
+def refusals(rejected: Iterable[Rejected]) -> list[Refused]:
+    """Say why extras are not in the total: once a cause, whatever the number of extras."""
+    causes: dict[str, list[Rejected]] = {}
+    for one in rejected:
+        # What is missing of each stands in its own words.
+        single = one.cart_item_id if one.reason == "partly_reserved" else ""
+        cause = "passing" if one.reason in PASSING else one.reason + single
+        causes.setdefault(cause, []).append(one)
+    return [_refusal(of_cause) for of_cause in causes.values()]
+
+
+def _refusal(those: Sequence[Rejected]) -> Refused:
+    one = those[0]
+    names = tuple(each.name for each in those) if len(those) > 1 else ()
+    subject = f"{_number(len(names))} extras" if names else one.name
+    is_, has, it = ("are", "have", "They are") if names else ("is", "has", "It is")
+    out = f"{it} not in your total."
+    if one.reason == "sold_out":
+        return Refused(
+            f"{subject} {has} just sold out", f"{out} Your tickets are not affected.", names
+        )
+    if one.reason == "partly_reserved":
+        return Refused(
+            f"Not enough left of {one.name}",
+            f"{one.quantity} fewer than you asked for could be held. "
+            "Your total has only what you get.",
+        )
+    if one.reason == "currency_changed":
+        return Refused(
+            f"{subject} {is_} no longer sold in dollars",
+            f"{out} Your tickets are not affected.",
+            names,
+        )
+    if one.reason in PASSING:
+        return Refused(
+            f"{subject} could not be held just now",
+            f"The provider did not answer in time. {out} You can try again, or pay without.",
+            names,
+            again=True,
+        )
+    return Refused(
+        f"{subject} {is_} not available any more",
+        f"The provider could not hold {'them' if names else 'it'} for you. {out} "
+        "Your tickets are not affected.",
+        names,
+    )
+
+
+def _number(count: int) -> str:
+    words = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
+    return words.get(count, str(count))
+
+
+def left_out(quote: Quote | None, cart: Cart) -> tuple[str, ...]:
+    """Name the extras that the shopper wanted and that are not charged. ``quote`` None: all."""
+    if quote is None:
+        return tuple(item.name for item in cart.items)
+    missing = [
+        f"{one.quantity} {TIMES} {one.name}" if one.reason == "partly_reserved" else one.name
+        for one in quote.rejected
+    ]
+    return (*missing, *(one.name for one in dearer(quote, cart)))
+
+
+def dearer(quote: Quote, cart: Cart) -> list[Dearer]:
+    """The extras whose price rose beyond what the shopper saw or accepted."""
+    charged = {item.cart_item_id for item in quote.items}
+    lines = {item.cart_item_id: item for item in cart.items}
+    return [
+        Dearer(
+            change.cart_item_id,
+            lines[change.cart_item_id].name,
+            lines[change.cart_item_id].quantity,
+            change.before,
+            change.after,
+            lines[change.cart_item_id].currency,
+        )
+        for change in quote.price_changes
+        if change.cart_item_id not in charged and change.cart_item_id in lines
+    ]
+
+
+def cheaper(quote: Quote) -> list[tuple[Item, PriceChange]]:
+    """The extras that cost less than the shopper saw: simply charged so, and told."""
+    items = {item.cart_item_id: item for item in quote.items}
+    return [
+        (items[change.cart_item_id], change)
+        for change in quote.price_changes
+        if change.cart_item_id in items and change.after < change.before
+    ]
+
+
+def standings(order: Order, card: str, asked: frozenset[str] = frozenset()) -> list[Standing]:
+    """Say of each extra of a paid order where it stands.
+
+    ``card``: its last four digits. ``asked``: the extras that the provider was asked to cancel.
+    """
+    return [_standing(item, card, item.cart_item_id in asked) for item in order.items]
+
+
+def _standing(item: Item, card: str, was_asked: bool) -> Standing:
+    back = f"goes back to your card ending in {card}."
+    match item.status:
+        case "confirmed" if was_asked:
+            return Standing(
+                item,
+                "Confirmed",
+                "You asked to cancel it, and the provider refused: your booking stands, and "
+                "nothing is refunded.",
+                "good",
+                can_cancel=True,
+            )
+        case "confirmed":
+            return Standing(
+                item, "Confirmed", "The provider has your booking.", "good", can_cancel=True
+            )
+        case "cancelling":
+            return Standing(
+                item,
+                "Being canceled",
+                f"We are asking the provider. Once they agree, what you paid for it {back}",
+                "wait",
+            )
+        case "cancelled":
+            return Standing(item, "Canceled", f"What you paid for it {back}", "over", is_void=True)
+        case "refund_needed":
+            return Standing(
+                item,
+                "Not available after all",
+                f"We are sorry. What you paid for it {back} Your tickets are not affected.",
+                "bad",
+                is_void=True,
+            )
+        case _:
+            return Standing(
+                item,
+                "Being confirmed",
+                "Paid. The provider has not answered yet; this page looks again by itself.",
+                "wait",
+            )

@@ -1,0 +1,238 @@
+// @ts-check
+/**
+ * The extras page: brings Rokt's Web SDK and the BFF's bridge together, and shows in the order
+ * summary what the BFF holds. The same code runs with the real SDK and with its stand-in.
+ *
+ * Whatever fails here, the way to payment stays open: the button is an ordinary link.
+ */
+import { begin, label } from "./waiting.js";
+
+const SDK_LIMIT_MS = 6000; // a shopper waits no longer for something that is optional
+const LAST_CHANGE_MS = 3000; // how long "continue" waits for the last change to be stored
+
+const CHANGES = ["V2_CART_ITEM_UPDATED", "UPDATE_CART_ITEM_MESSAGE"];
+const MESSAGES = [
+  ...CHANGES,
+  "PLACEMENT_INTERACTIVE",
+  "PLACEMENT_FAILURE",
+  "PLACEMENT_CLOSED",
+  "PLACEMENT_COMPLETED",
+];
+
+/** @param {string} id @returns {HTMLElement} */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const extras = find("extras");
+const bill = find("bill");
+const said = find("said");
+const notices = find("notices");
+const proceed = find("continue");
+const settings = extras.dataset;
+const csrf = document.body.dataset.csrf ?? "";
+
+// ---- What the page shows -----------------------------------------------------------------------
+
+let state = "waiting";
+
+/** @param {"waiting" | "shown" | "failed" | "closed"} next */
+const show = (next) => {
+  state = next;
+  for (const name of ["waiting", "failed", "closed"]) find(name).hidden = name !== state;
+  find("lead").hidden = state === "failed";
+  find("already-about").hidden = state !== "shown";
+  extras.setAttribute("aria-busy", String(state === "waiting"));
+};
+
+/** The shopper took the placement away: the focus that was in it goes to what took its place. */
+const close = () => {
+  if (state !== "shown") return;
+  show("closed");
+  if (document.activeElement === document.body) find("closed-title").focus();
+};
+
+/** @param {number | string} amount @param {string} [currency] */
+const money = (amount, currency = bill.dataset.currency) =>
+  new Intl.NumberFormat("en-US", { style: "currency", currency }).format(Number(amount));
+
+/** @param {string} text */
+const notice = (text) => {
+  const line = document.createElement("p");
+  line.textContent = text;
+  notices.replaceChildren(line);
+};
+
+/** @type {Set<string>} catalogue items that this visit's placement has named, so knows of */
+const known = new Set();
+
+/** Names what an earlier visit left in the order: the placement of this one shows 0 of it.
+ * @param {any[]} items */
+const remind = (items) => {
+  const left = items.filter((item) => !known.has(item.catalogItemId));
+  find("already-names").textContent = names(left);
+  find("already").hidden = left.length === 0;
+};
+
+/** @param {any[]} items */
+const names = (items) => items.map((item) => `${item.quantity} × ${item.name}`).join(", ");
+
+/** What a press on "continue" waits for. @param {any[]} items */
+const waitingFor = (items) => {
+  if (items.length === 0) return "One moment…";
+  const [{ name }] = items;
+  const one = name.charAt(0).toLowerCase() + name.slice(1);
+  return `Holding your ${items.length === 1 ? one : "extras"}…`;
+};
+
+/** Keeps the focus in the summary when the row that had it is drawn anew or gone.
+ * @param {string | undefined} id @param {number} place */
+const refocus = (id, place) => {
+  const buttons = [...bill.querySelectorAll("button")];
+  const same = buttons.find((button) => button.dataset.item === id);
+  (same ?? buttons[Math.min(place, buttons.length - 1)] ?? proceed).focus();
+};
+
+let drawn = "";
+
+/** Brings the order summary to what the BFF holds. @param {any} bridge @param {any} cart */
+const draw = (bridge, cart) => {
+  const items = cart.items.filter((/** @type {any} */ item) => item.status !== "rejected");
+  remind(items);
+  const picture = JSON.stringify(items.map((/** @type {any} */ i) => [i.name, i.quantity, i.totalPrice]));
+  if (picture === drawn) return;
+  const isFirst = drawn === "";
+  drawn = picture;
+  const template = /** @type {HTMLTemplateElement} */ (find("bill-line"));
+  const total = /** @type {HTMLElement} */ (bill.querySelector(".bill__total"));
+  const rows = [...bill.querySelectorAll(".bill__extra")];
+  const focused = rows.findIndex((row) => row.contains(document.activeElement));
+  const focusedItem = rows[focused]?.querySelector("button")?.dataset.item;
+  const before = new Set();
+  for (const row of rows) {
+    before.add(row.textContent);
+    row.remove();
+  }
+  for (const item of items) {
+    const row = /** @type {HTMLElement} */ (
+      /** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild
+    );
+    const texts = {
+      name: item.name,
+      each: `${item.quantity} × ${money(item.unitPrice, item.currency)}`,
+      what: ` ${item.name}`,
+      total: money(item.totalPrice, item.currency),
+    };
+    for (const [part, text] of Object.entries(texts)) {
+      /** @type {HTMLElement} */ (row.querySelector(`[data-part=${part}]`)).textContent = text;
+    }
+    // What an earlier visit left, the placement of this one does not show: it goes from here too.
+    const button = /** @type {HTMLButtonElement} */ (row.querySelector("button"));
+    button.dataset.item = item.cartItemId;
+    button.addEventListener("click", () =>
+      bridge.updateItemCallback(null, { cartItemId: item.cartItemId, quantity: 0 }),
+    );
+    if (!isFirst && !before.has(row.textContent)) row.classList.add("bill__new");
+    total.before(row);
+  }
+  const sum = Number(bill.dataset.tickets) + Number(cart.totals[bill.dataset.currency ?? ""] ?? 0);
+  /** @type {HTMLElement} */ (total.lastElementChild).textContent = money(sum);
+  label(proceed, items.length ? "Continue to payment" : "Continue without extras");
+  proceed.dataset.busy = waitingFor(items);
+  if (focused >= 0) refocus(focusedItem, focused);
+  if (isFirst) return;
+  notices.replaceChildren();
+  said.textContent = `${names(items) || "No extras"} in your order. Total ${money(sum)}.`;
+};
+
+// ---- What the page tells the shop --------------------------------------------------------------
+
+/** Tells the timeline what the SDK said; only the page hears it. @param {any} event */
+const log = ({ name, body }) =>
+  fetch(settings.sdkLog ?? "", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+    body: JSON.stringify({ ...body, name, at: Date.now() }),
+    keepalive: true, // the last message may come when the shopper is leaving
+  }).catch(() => {}); // the panel is no part of the sale
+
+/** Remembers what the placement itself shows. @param {any} event */
+const know = ({ body }) => {
+  if (body?.cartItem?.catalogItemId) known.add(body.cartItem.catalogItemId);
+};
+
+let followed = -1;
+
+/** Has the shop bring an item that must follow the tickets to their number.
+ * @param {any} bridge @param {any} cart */
+const follow = async (bridge, cart) => {
+  const isAstray = cart.items.some(
+    (/** @type {any} */ item) =>
+      item.quantityMustBeSynchronized && item.quantity !== Number(settings.count),
+  );
+  if (!isAstray || followed === cart.version) return;
+  followed = cart.version;
+  const answer = await fetch(settings.follow ?? "", {
+    method: "POST",
+    headers: { "X-CSRF-Token": csrf },
+  }).catch(() => null); // payment brings it into line as well
+  if (answer?.ok) await bridge.refresh();
+};
+
+// ---- The SDK -----------------------------------------------------------------------------------
+
+/** @returns {Promise<any>} the SDK, once its script has run */
+const launcherScript = () =>
+  new Promise((resolve, reject) => {
+    const script = find("rokt-launcher");
+    const done = () => resolve(/** @type {any} */ (window).Rokt);
+    if ("Rokt" in window) done();
+    script.addEventListener("load", done);
+    script.addEventListener("error", () => reject(new Error("the SDK did not load")));
+    setTimeout(() => reject(new Error("the SDK took too long")), SDK_LIMIT_MS);
+  });
+
+const start = async () => {
+  show("waiting");
+  const script = launcherScript(); // listening from the start: its failure comes only once
+  script.catch(() => {}); // looked at further down
+  const { createBridge } = await import(settings.bridge ?? "");
+  const bridge = createBridge();
+  bridge.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
+    draw(bridge, detail);
+    follow(bridge, detail);
+  });
+  // Of a change that the server refused; `refused` itself is also told of a cart that was not read.
+  bridge.addEventListener("notice", () =>
+    notice("That change could not be made. Your order is as shown in the summary."),
+  );
+  // Before the guard, which keeps a click to itself until the last change is stored.
+  proceed.addEventListener("click", (event) => event.ctrlKey || event.metaKey || begin(proceed), true);
+  for (const leaving of [proceed, find("again")]) bridge.guard(leaving, LAST_CHANGE_MS);
+
+  const rokt = await script;
+  const launcher = await rokt.createLauncher({
+    accountId: settings.accountId || "stand-in",
+    sandbox: settings.sandbox === "true",
+  });
+  const selection = await launcher.selectPlacements({
+    identifier: "checkout.upsell",
+    attributes: { locale: "en-US", country: "US" },
+  });
+  bridge.attach(selection);
+  for (const name of MESSAGES) selection.on(name).subscribe(log);
+  for (const name of CHANGES) selection.on(name).subscribe(know);
+  selection.on("PLACEMENT_CLOSED").subscribe(close);
+  const isDrawn = new Promise((resolve, reject) => {
+    selection.on("PLACEMENT_INTERACTIVE").subscribe(resolve);
+    selection.on("PLACEMENT_FAILURE").subscribe(reject);
+    setTimeout(reject, SDK_LIMIT_MS);
+  });
+  await isDrawn;
+  show("shown");
+  // The shopper's own closing tells the page nothing, so it looks whether something is left.
+  const placeholder = find("rokt-placeholder");
+  new MutationObserver(() => placeholder.childElementCount || close()).observe(placeholder, {
+    childList: true,
+  });
+};
+
+start().catch(() => show("failed"));
