@@ -1,0 +1,19 @@
+"""Reading answers of the HTTP API in tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+PROBLEM = "application/problem+json"
+
+
+def problem_of(answer: TestResponse, status: int) -> dict[str, Any]:
+    """Insist on a problem document of this status and return it."""
+    assert (answer.status_code, answer.mimetype) == (status, PROBLEM), answer.text
+    problem = answer.json
+    assert isinstance(problem, dict)
+    assert set(problem) - {"errors"} == {"type", "title", "status", "code", "detail"}
+    assert problem["status"] == status
+    return problem

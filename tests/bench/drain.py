@@ -1,0 +1,193 @@
+"""A backlog of confirms and two workers: how fast it drains, and whether memory stays flat.
+
+The rows are written by the functions that the checkout uses, and each stands for a reservation
+that the emulator really holds. The emulator's own records prove that every order was confirmed
+by exactly one call. The machine is shared, so the processor time of one confirm is shown beside
+the rate. ``--size``: rows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bff import ledger, outbox, store
+from bff.cart import CartItem
+from bff.doctor import examine_database
+from bff.ledger import OrderRow
+from bff.outbox import RowState
+from bff.renewing import confirm_of
+from bff.reservation import Reservation, State
+from bff.shapes import OrderStatus
+from bff.store import Store, new_id
+from tests.bench.places import database, emulator, table
+from tests.emulator_client import Client
+from tests.processes import ROKT_BFF, Started, settings_for, started
+
+SIZE = 10_000
+WORKERS = 2
+A_CART = 100
+NAMES = (
+    "database",
+    "seconds",
+    "a second",
+    "calls",
+    "twice",
+    "MB after 10 %",
+    "MB at end",
+    "ms of workers",
+    "ms of Rokt",
+)
+# Slower than this for so long, and the run is given up.
+PATIENCE = 600.0
+
+
+def run(folder: Path, kinds: list[str], size: int) -> None:
+    """Measure and print."""
+    rows: list[list[object]] = [list(NAMES)]
+    for kind in kinds:
+        rows.append(measure(folder, kind, size))
+    table(f"drain: {size} owed confirms, {WORKERS} x rokt-bff deliver", rows)
+
+
+def measure(folder: Path, kind: str, size: int) -> list[object]:
+    """Drain one backlog."""
+    with ExitStack() as stack:
+        client, rokt = stack.enter_context(emulator(folder))
+        url = stack.enter_context(database(kind, folder))
+        target = Store(url)
+        stack.callback(target.close)
+        environ = settings_for(client.url, database_url=url)
+        workers = [
+            stack.enter_context(started(ROKT_BFF, "deliver", folder=folder, environ=environ))
+            for _ in range(WORKERS)
+        ]
+        for worker in workers:
+            worker.wait_for(r"(Delivering)")
+        owe(target, client, size)
+        before = [busy(one) for one in (*workers, rokt)]
+        memory = watch(target, workers, size)
+        spent = [busy(one) - was for one, was in zip((*workers, rokt), before, strict=True)]
+        for worker in workers:
+            assert worker.stop() == 0, worker.printed
+        made = [sum(spent[:-1]), spent[-1]]
+        costs = [f"{1000 * seconds / size:.2f}" for seconds in made]
+        return [kind, *judge(client, target, size, memory), *costs]
+
+
+def judge(client: Client, target: Store, size: int, memory: list[list[float]]) -> list[object]:
+    """Look at the emulator's records: one call an order, and each had its effect once."""
+    entries = client.journal("?endpoint=confirm")
+    times = [datetime.fromisoformat(entry["at"]) for entry in entries]
+    seconds = (max(times) - min(times)).total_seconds()
+    orders = client.state()["orders"]
+    assert len(orders) == size, f"{len(orders)} orders are confirmed"
+    items = [order["items"][0] for order in orders.values()]
+    assert all(item["fulfilled"] == 1 for item in items)
+    twice = sum(item["confirmCalls"] > 1 for item in items)
+    assert list(examine_database(target, datetime.now(UTC))) == []
+    tenth, end = memory[len(memory) // 10], memory[-1]
+    return [
+        f"{seconds:.1f}",
+        f"{size / seconds:.0f}",
+        len(entries),
+        twice,
+        " + ".join(f"{one:.1f}" for one in tenth),
+        " + ".join(f"{one:.1f}" for one in end),
+    ]
+
+
+def watch(target: Store, workers: list[Started], size: int) -> list[list[float]]:
+    """Wait until all rows are done; give the workers' memory in MB, as it went."""
+    memory: list[list[float]] = []
+    end = time.monotonic() + PATIENCE
+    while True:
+        with target.read() as connection:
+            done = outbox.count_by_state(connection).get(RowState.DONE, 0)
+        memory.append([resident(worker) for worker in workers])
+        if done == size:
+            return memory
+        assert time.monotonic() < end, f"{done} of {size} are done"
+        time.sleep(1.0)
+
+
+def resident(worker: Started) -> float:
+    """Give a process's resident memory in MB."""
+    text = Path(f"/proc/{worker.process.pid}/status").read_text()
+    return next(int(x.split()[1]) for x in text.splitlines() if x.startswith("VmRSS")) / 1024
+
+
+def busy(process: Started) -> float:
+    """Give the processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{process.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def owe(target: Store, client: Client, size: int) -> None:
+    """Reserve at the emulator and write the orders as paid, in one transaction."""
+    now = datetime.now(UTC)
+    with target.write() as connection:
+        for start in range(0, size, A_CART):
+            handle = store.new_handle()
+            session = store.create_session(
+                connection, handle, now=now, expires_at=now + timedelta(days=1)
+            )
+            lines = [
+                (f"v1:{n}:parking.standard", 1) for n in range(start, min(start + A_CART, size))
+            ]
+            answer = client.reserve(*lines, cart=session.cart.cart_id)
+            for n, granted in enumerate(answer.json()["items"], start):
+                row = _row(session, granted, f"order-{n}", now)
+                ledger.add_reservations(connection, [row])
+                order = OrderRow(
+                    id=f"order-{n}",
+                    session_id=session.id,
+                    cart_id=session.cart.cart_id,
+                    quote_id=None,
+                    rokt_session_id=session.rokt_session_id,
+                    status=OrderStatus.CONFIRMING,
+                    created_at=now,
+                    attributes={},
+                    extra={},
+                )
+                ledger.add_order(connection, order)
+                outbox.enqueue(
+                    connection,
+                    confirm_of(order, [row]),
+                    session_id=session.id,
+                    order_id=order.id,
+                    subjects=[row.id],
+                    now=now,
+                    deadline=now + timedelta(days=3),
+                    in_line=False,
+                )
+
+
+def _row(
+    session: store.Session, granted: dict[str, Any], order_id: str, now: datetime
+) -> Reservation:
+    price = Decimal(str(granted["unitPrice"]))
+    item = CartItem(granted["cartItemId"], "parking.standard", "Parking", "", 1, price, "USD")
+    return Reservation(
+        id=new_id(),
+        session_id=session.id,
+        cart_id=session.cart.cart_id,
+        revision=1,
+        item=item,
+        state=State.CONFIRMING,
+        quantity=1,
+        unit_price=price,
+        total_price=price,
+        currency="USD",
+        created_at=now,
+        rokt_session_id=session.rokt_session_id,
+        item_reservation_id=granted["itemReservationId"],
+        granted_at=now,
+        expires_at=now + timedelta(hours=20),
+        order_id=order_id,
+    )

@@ -1,0 +1,103 @@
+"""A real browser for tests, as a pytest plugin: `pytest_plugins = ["tests.browsing"]`.
+
+Gives the fixtures `browser` (one a run), `context` and `page` (one a test, nothing shared between
+tests). Tests that use them carry `@pytest.mark.browser`. Where the machine has no Chromium they
+are skipped, and the summary says so; with CI=true a missing browser is a failure. A test that
+fails leaves a picture of each open page in `.playwright/` at the top of the repository.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
+
+PICTURES = Path(__file__).parent.parent / ".playwright"
+
+# The sandbox needs rights that containers lack; the rest keeps the browser from calling home.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Local pages answer at once: what takes longer than this has failed.
+PATIENCE_MS = 10_000
+
+
+def find_chromium() -> str | None:
+    """Find a Chromium: on the PATH, else the one that `playwright install chromium` puts in."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright")
+    installed = sorted(cache.glob("chromium-*/chrome-linux*/chrome"))
+    return str(installed[-1]) if installed else None
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the browser that `find_chromium` names, headless."""
+    path = find_chromium()
+    assert path, "no Chromium found: install one, or run `playwright install chromium`"
+    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if find_chromium() or os.environ.get("CI") == "true":
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="this machine has no Chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = launch(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    opened.set_default_timeout(PATIENCE_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    context = getattr(item, "funcargs", {}).get("context")
+    if report.when == "call" and report.failed and isinstance(context, BrowserContext):
+        take_pictures(context, item.name)
+    return report
+
+
+def take_pictures(context: BrowserContext, test_name: str) -> list[Path]:
+    """Save every open page of the context as `.playwright/<test name>[-n].png`."""
+    PICTURES.mkdir(exist_ok=True)
+    stem = re.sub(r"[^\w.-]+", "-", test_name).strip("-")
+    pictures = []
+    for number, page in enumerate(context.pages):
+        picture = PICTURES / f"{stem}{f'-{number}' if number else ''}.png"
+        with suppress(Error):  # a page that cannot be pictured must not hide why the test failed
+            page.screenshot(path=picture, full_page=True)
+            pictures.append(picture)
+    return pictures

@@ -1,0 +1,204 @@
+"""One case of the grid: a shopper's whole way, with something going wrong on it.
+
+any → add → reserve → pay → cancel, or release and then the same; the fault comes just before the
+call that it is for. Then delivery works, with the clocks moved on, until nothing is owed; a fault
+that lasts is lifted meanwhile. What was refused for the shop's own mistake (its key) is redriven.
+At last another order shows that the shop is in good health.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask
+
+from bff import Settings, upsell_call_made
+from bff.calls import Kind
+from bff.redriving import redrive
+from bff.sweeping import Sweeping
+from tests.campaign import facts
+from tests.campaign.cases import (
+    ENDPOINTS,
+    OVERTAKEN,
+    ROKT,
+    ROKT_AT_PAY,
+    Case,
+)
+from tests.campaign.facts import Facts
+from tests.campaign.gate import Gate
+from tests.campaign.lane import (
+    LAPSE,
+    LEASE,
+    NO_TIME,
+    SHORT,
+    SHORT_DEADLINE,
+    Lane,
+    move_to,
+    next_due,
+)
+from tests.campaign.till import Till
+from tests.shopping import Shop
+
+# No case needs that many attempts; one that did would go round for ever.
+MOST_ROUNDS = 60
+# In which round of delivery a fault that lasts is lifted: some attempts must have met it.
+LIFT_IN_ROUND = 2
+FIRST, SECOND = "order-1", "order-2"
+# The calls of the endpoints, as the shop hears of them.
+CALLS = dict(zip(ENDPOINTS, map(str, Kind), strict=True))
+# Faults that say nothing about the items: mended, the refused confirm is owed again.
+REDRIVEN = ("401", "422")
+
+
+def run(case: Case, lane: Lane) -> Facts:
+    """Play one case to its end and return what is known."""
+    with ExitStack() as stack:
+        gate = stack.enter_context(lane.gate()) if case.gate else None
+        more: dict[str, Any] = dict(SHORT) if case.waits else {}
+        if gate is not None:
+            more["api_url"] = gate.url
+        if case.lasts in ("forever", "redriven"):
+            more["confirm_deadline"] = SHORT_DEADLINE if case.lasts == "forever" else NO_TIME
+        folder = lane.case_folder()
+        shop = stack.enter_context(
+            lane.shop(folder, database=case.database, repeat=case.repeat, **more)
+        )
+        journey = _Journey(case, shop, gate)
+        stack.enter_context(upsell_call_made.connected_to(journey.overtake, sender=shop.app))
+        return journey.run()
+
+
+class _Journey:
+    def __init__(self, case: Case, shop: Shop, gate: Gate | None) -> None:
+        self.case = case
+        self.shop = shop
+        self.gate = gate
+        self.till = Till(shop, shop.shopper())
+        self._overtakes: str | None = None
+
+    def run(self) -> Facts:
+        case, till = self.case, self.till
+        self._at("any", ROKT)
+        shown = till.any()
+        if shown or case.endpoint != "any":
+            till.add_all()
+        self._at("reserve")
+        quote = till.reserve()
+        if case.accept:
+            prices = {one["cartItemId"]: one["to"] for one in quote["priceChanges"]}
+            till.seen |= {item: Decimal(price) for item, price in prices.items()}
+            quote = till.reserve(prices)
+        if case.endpoint == "release":
+            self._at("release")
+            till.release()
+            self._work()
+            quote = till.reserve()
+        self._at("confirm", ROKT_AT_PAY)
+        till.pay(FIRST, quote)
+        self._at("cancel")
+        # While the confirm may be unknown: cancel must not overtake it.
+        till.cancel(FIRST)
+        self._work()
+        met = self._met()
+        self._lift()
+        if case.lasts == "redriven" or (case.fault in REDRIVEN and case.lasts == "lifted"):
+            self._redrive()
+        live = facts.live_at_rokt(self.shop.emulator)
+        may_lapse = facts.known_to_us(self.shop)
+        if self._lost("reserve", "release"):
+            may_lapse |= live  # an answer that was lost, or a release that was refused
+        early = facts.examine(self.shop)
+        if case.lasts == "lifted":
+            self._buy_again()
+        self._tidy_up()
+        return till.facts(
+            early=early,
+            live=live,
+            may_lapse=may_lapse,
+            met=met,
+            may_refund=case.lasts in ("forever", "redriven") or case.fault in REDRIVEN,
+        )
+
+    def _at(self, *endpoints: str) -> None:
+        """Let the fault begin, where the journey has come to it."""
+        case = self.case
+        if case.endpoint not in endpoints:
+            return
+        if case.fault in OVERTAKEN:
+            self._overtakes = CALLS[case.endpoint]
+        if self.gate is not None and case.gate == "shut":
+            self.gate.shut()
+        if self.gate is not None and case.gate == "cut":
+            self.gate.cut(1 if case.lasts == "once" else None)
+        if told := case.faults():
+            whole = case.endpoint in (ROKT, ROKT_AT_PAY)
+            over = ENDPOINTS if whole else (case.endpoint,)
+            self.shop.emulator.put("faults", dict.fromkeys(over, told))
+
+    def _lift(self) -> None:
+        self.shop.emulator.put("faults", {})
+        if self.gate is not None:
+            self.gate.open()
+
+    def _met(self) -> bool:
+        """Tell whether anything really went wrong."""
+        case = self.case
+        if case.gate is not None:
+            return self._lost(*CALLS.values())
+        if case.fault in OVERTAKEN:
+            return self._overtakes == ""
+        return any(entry["fault"] for entry in self.shop.calls())
+
+    def _lost(self, *calls: str) -> bool:
+        """Tell whether one of these calls did not end well."""
+        heard = self.shop.heard.of("call")
+        return any(told["call"] in calls and told["outcome"] != "done" for told in heard)
+
+    def overtake(self, _app: Flask, **told: Any) -> None:
+        """Before an answer is written down, let its lease end and somebody else do the same."""
+        if told["call"] != self._overtakes:
+            return
+        self._overtakes = ""
+        self.shop.move_clocks(LEASE)
+        if told["call"] == "reserve":
+            self.till.reserve()
+        self.shop.deliver()
+
+    def _redrive(self) -> None:
+        """Owe again what was given up, long after; the times are the usual ones by then."""
+        if self.case.lasts == "redriven":
+            self.shop.move_clocks(LAPSE)
+        redrive(self.shop.parts.store, Settings(), self.shop.clock(), None)
+        self._work()
+
+    def _work(self) -> None:
+        """Deliver, with time passing, until nothing is owed."""
+        for n in range(MOST_ROUNDS):
+            due = next_due(self.shop)
+            if due is None:
+                return
+            lasts = self.case.lasts
+            if lasts == "once" or (lasts == "lifted" and n == LIFT_IN_ROUND):
+                # What the emulator does once is used up by itself; a gate is not.
+                self._lift_gate() if lasts == "once" else self._lift()
+            move_to(self.shop, due)
+            self.shop.deliver()
+
+    def _lift_gate(self) -> None:
+        if self.gate is not None and self.case.gate == "shut":
+            self.gate.open()
+
+    def _buy_again(self) -> None:
+        """Another order, with everything in good health."""
+        self.till.add_all()
+        self.till.pay(SECOND, self.till.reserve())
+        self._work()
+
+    def _tidy_up(self) -> None:
+        """Let what was left reserved be swept, and time take the rest."""
+        parts = self.shop.parts
+        self.shop.move_clocks(parts.settings.release_grace + 1)
+        Sweeping(parts.settings, parts.store, self.shop.clock).run_once()
+        self._work()

@@ -1,0 +1,257 @@
+"""``kill -9`` of a server and of a delivery worker: at every named point, and within every call.
+
+Each case: a shop's shopper comes up to a verb; a real process (``rokt-bff serve`` or ``deliver``)
+does it and is killed on the way; it is started again, without its fault point, and the shop goes
+on as a shop would, with the clock moved on until nothing is owed. Then the invariants are judged.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import select
+
+from bff.tables import outbox
+from tests.campaign import facts
+from tests.campaign.cases import HANG, PARKING
+from tests.campaign.facts import Facts, Step
+from tests.campaign.journey import FIRST
+from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_due
+from tests.campaign.points import CALLS, GIVEN_BACK, UNKNOWN, Kill
+from tests.campaign.till import Till
+from tests.processes import PATIENCE, Started, clean, settings_for
+from tests.shopping import SERVER, Shop
+
+TOP = Path(__file__).resolve().parent.parent.parent
+PROCESS = (sys.executable, "-m", "tests.campaign.process")
+# Longer than it takes to ask whether a call has come, short enough not to be waited for.
+LOOK_AGAIN = 0.02
+# Sent away before anything happened: what is owed then is the worker's.
+LATER = {"kind": "status", "status": 429}
+# The restarted server finds the lease of the dead one taken, and gives up on it in this time.
+RESTARTED = LIMITS | {"reserve_timeout": 1.0}
+# The process that is killed in a call must still wait for its answer then.
+PATIENT = dict.fromkeys(LIMITS, 15.0)
+
+
+def run(kill: Kill, lane: Lane) -> Facts:
+    """Play one case to its end and return what is known."""
+    folder = lane.case_folder()
+    with lane.shop(folder, repeat=kill.repeat, clock=FileClock(folder / "clock")) as shop:
+        return _Play(kill, shop, folder / "clock").run()
+
+
+class _Play:
+    def __init__(self, kill: Kill, shop: Shop, clock_file: Path) -> None:
+        self.kill = kill
+        self.shop = shop
+        self.clock_file = clock_file
+        self.till = Till(shop, shop.shopper())
+        self.quote: Any = None
+
+    def run(self) -> Facts:
+        kill = self.kill
+        self.begin()
+        met = self.kill_worker() if kill.who == "worker" else self.kill_server()
+        self.shop.emulator.put("faults", {})
+        if kill.who == "worker":
+            self.shop.move_clocks(LEASE)
+            with self.process("deliver"):
+                self.settle()
+        else:
+            with self.server() as (_, url):
+                self.do(url)
+                self.shop.move_clocks(LEASE)
+                self.go_on(url)
+                self.settle()
+        live = facts.live_at_rokt(self.shop.emulator)
+        may_lapse = facts.known_to_us(self.shop)
+        if kill.verb == GIVEN_BACK or kill.verb.startswith("reserve"):
+            may_lapse |= live  # whose answer died with the process
+        return self.till.facts(live=live, may_lapse=may_lapse, met=met)
+
+    def begin(self) -> None:
+        """Bring the shopper up to the verb; for a worker, leave the call owed."""
+        verb, till, rokt = self.kill.verb, self.till, self.shop.emulator
+        till.add_all()
+        if verb == "reserve":
+            return
+        if verb == "confirm of a part":
+            dearer = {"kind": "price", "catalogItemId": PARKING, "unitPrice": 14}
+            rokt.faults("reserve", dearer)
+        self.quote = till.reserve()
+        if verb == "reserve of a changed line":
+            till.add(PARKING, 1)
+        if verb == GIVEN_BACK:
+            till.release()
+        if verb == "cancel":
+            till.pay(FIRST, self.quote)
+        if self.kill.who == "server":
+            return
+        if verb.startswith("confirm"):
+            lost = {"kind": "drop", "when": "after"}
+            unknown = verb == UNKNOWN
+            # Reserving anew comes first where something was given back.
+            first = "reserve" if verb == GIVEN_BACK else "confirm"
+            rokt.faults(first, lost if unknown else LATER)
+            till.pay(FIRST, self.quote)
+            if unknown:
+                till.cancel(FIRST)
+        if verb == "release":
+            rokt.faults("release", LATER)
+            till.release()
+        if verb == "cancel":
+            rokt.faults("cancel", LATER)
+            till.cancel(FIRST)
+        due = next_due(self.shop)
+        assert due is not None
+        move_to(self.shop, due)
+
+    def do(self, url: str) -> None:
+        """Do the verb at a server, as the page or the shop's backend does."""
+        verb, till = self.kill.verb, self.till
+        if verb.startswith("reserve"):
+            quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
+            self.note(quote)
+        elif verb.startswith("confirm"):
+            till.paid[FIRST] = facts.charged_of(self.quote)
+            self.pay(url)
+        elif verb == "release":
+            self.request(url, "/cart/release", LIMITS["reserve_timeout"])
+        else:
+            self.request(url, f"/orders/{FIRST}/cancel", 2 * LIMITS["confirm_timeout"], {})
+            if till.steps[-1].status == 200:
+                till.to_cancel += [(FIRST, one.cart_item_id) for one in till.paid[FIRST]]
+
+    def go_on(self, url: str) -> None:
+        """Go on to a paid order, where the verb was not one of an order."""
+        if FIRST in self.till.paid:
+            return
+        quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
+        self.note(quote)
+        self.till.paid[FIRST] = facts.charged_of(self.quote)
+        self.pay(url)
+
+    def note(self, quote: Any) -> None:
+        self.quote = quote
+        for item in facts.charged_of(quote):
+            held = facts.totals_held(self.shop.emulator, item.cart_item_id)
+            self.till.locked.append((item, held))
+
+    def pay(self, url: str) -> None:
+        limit = LIMITS["confirm_timeout"] + LIMITS["connect_timeout"]
+        body = {"handle": self.till.shopper.handle, "orderId": FIRST}
+        self.request(url, "/orders", limit, body | {"quoteId": self.quote["quoteId"]})
+
+    def request(self, url: str, path: str, limit: float, body: Any = None) -> Any:
+        """POST as a page does, or, with a body, as the shop's backend does; notes how it went."""
+        bearer = {"Authorization": f"Bearer {self.till.shopper.handle}"}
+        start = time.monotonic()
+        answer = requests.post(
+            url + path,
+            json={} if body is None else body,
+            headers=bearer if body is None else SERVER,
+            timeout=PATIENCE,
+        )
+        told = answer.json()
+        media_type = answer.headers["Content-Type"]
+        spent = time.monotonic() - start
+        code = told.get("code") if isinstance(told, dict) else None
+        self.till.steps.append(Step(path, spent, limit, answer.status_code, media_type, code))
+        return told
+
+    def kill_server(self) -> bool:
+        """Let a server be killed while it does the verb; tells whether it was."""
+        with self.server(armed=True) as (server, url):
+            before = self.hang()
+
+            def ask() -> None:
+                with suppress(requests.RequestException):
+                    self.do(url)
+
+            asking = threading.Thread(target=ask)
+            asking.start()
+            ended = self.ends(server, before)
+            asking.join(timeout=PATIENCE)
+        return ended
+
+    def kill_worker(self) -> bool:
+        """Let a worker be killed while it delivers; tells whether it was."""
+        before = self.hang()
+        with self.process("deliver", armed=True) as worker:
+            return self.ends(worker, before)
+
+    def hang(self) -> int:
+        """Let the call hang during which the process is killed; tells how many came before it."""
+        if not self.kill.hangs:
+            return 0
+        call = CALLS[self.kill.verb]
+        before = len(self.shop.calls(call))
+        fault = {"kind": "hang", "seconds": HANG, "when": self.kill.hangs}
+        self.shop.emulator.faults(call, fault)
+        return before
+
+    def ends(self, process: Started, before: int) -> bool:
+        """Wait until a process is killed at its point, or kill it in the call that hangs."""
+        end = time.monotonic() + PATIENCE
+        while self.kill.hangs and time.monotonic() < end:
+            calls = self.shop.calls(CALLS[self.kill.verb])[before:]
+            if calls and not calls[0]["open"]:
+                process.process.send_signal(signal.SIGKILL)
+                break
+            threading.Event().wait(LOOK_AGAIN)
+        with suppress(subprocess.TimeoutExpired):
+            return process.process.wait(timeout=PATIENCE) == -signal.SIGKILL
+        return False
+
+    @contextmanager
+    def server(self, *, armed: bool = False) -> Iterator[tuple[Started, str]]:
+        with self.process("serve", "--port", "0", armed=armed) as server:
+            yield server, server.wait_for(r"rokt-bff at (http://\S+)")
+
+    @contextmanager
+    def process(self, *command: str, armed: bool = False) -> Iterator[Started]:
+        limits = PATIENT if armed and self.kill.hangs else RESTARTED
+        environ = settings_for(
+            self.shop.emulator.url,
+            database_url=self.shop.app.config["ROKT_BFF_DATABASE_URL"],
+            **{name: str(value) for name, value in limits.items()},
+        )
+        environ |= {"CAMPAIGN_CLOCK": str(self.clock_file), "PYTHONPATH": str(TOP)}
+        if armed and not self.kill.hangs:
+            environ["BFF_FAULT_POINT"] = self.kill.point
+        process = Started((*PROCESS, *command), clean(None) | environ, TOP)
+        try:
+            yield process
+        finally:
+            process.close()
+
+    def settle(self) -> None:
+        """Move the clock on until the running process has nothing to deliver any more.
+
+        A row under a lease is in work: what the killed left behind is not, for the clock is
+        beyond that.
+        """
+        query = select(outbox.c.next_attempt_at, outbox.c.lease_token).where(
+            outbox.c.state == "queued"
+        )
+        end = time.monotonic() + PATIENCE
+        while True:
+            with self.shop.parts.store.read() as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return
+            assert time.monotonic() < end, "what is owed is not delivered"
+            free = [row.next_attempt_at for row in rows if row.lease_token is None]
+            if free:
+                move_to(self.shop, min(free))
+            threading.Event().wait(LOOK_AGAIN)

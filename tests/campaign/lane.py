@@ -1,0 +1,143 @@
+"""Where cases run, one after another: an emulator of their own, and a new shop for each."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import select
+
+from bff.emulator import EmulatorServer
+from bff.tables import outbox
+from tests.campaign.gate import Gate
+from tests.databases import Databases
+from tests.emulator_client import Client
+from tests.shopping import Clock, Shop
+
+# What honest calls never come near on a busy machine, so that only the fault is to blame.
+LIMITS = {
+    "connect_timeout": 5.0,
+    "placements_timeout": 5.0,
+    "reserve_timeout": 5.0,
+    "confirm_timeout": 5.0,
+}
+# Where limits are waited for: a campaign has hundreds of calls that hang.
+SHORT = {
+    "connect_timeout": 0.4,
+    "placements_timeout": 0.5,
+    "reserve_timeout": 0.8,
+    "confirm_timeout": 0.5,
+}
+# On top of a limit, for a busy machine. A fault that got past a limit would cost far more.
+SLACK = 4.0
+# Beyond the lease of somebody who died.
+LEASE = 31.0
+# What is never lifted is given up after this long; the real 72 hours would be many hundred calls.
+SHORT_DEADLINE = 20.0
+# Given up at the first attempt: then the row alone knows whether that may have taken effect.
+NO_TIME = 0.001
+# Beyond the life of a reservation.
+LAPSE = 700.0
+
+
+class Lane:
+    """An emulator, a folder, databases; a context manager. For one thread at a time."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._stack = ExitStack()
+        self._databases = databases
+        self.folder = Path(tempfile.mkdtemp(prefix="campaign-"))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        server = self._stack.enter_context(EmulatorServer())
+        self.emulator = Client(server.url)
+        self._stack.callback(self.emulator.http.close)
+        self._numbers = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def case_folder(self) -> Path:
+        """Make a folder for the next case."""
+        self._numbers += 1
+        folder = self.folder / str(self._numbers)
+        folder.mkdir()
+        return folder
+
+    def gate(self) -> AbstractContextManager[Gate]:
+        """Put a gate before the emulator."""
+        return Gate(self.emulator.url)
+
+    @contextmanager
+    def shop(
+        self,
+        folder: Path,
+        *,
+        database: str = "sqlite",
+        repeat: str = "ok",
+        clock: Clock | None = None,
+        **settings: Any,
+    ) -> Iterator[Shop]:
+        """Open a shop before an emulator as if it had just been started."""
+        self.emulator.reset()
+        self.emulator.put("settings", {"repeatConfirm": repeat, "repeatCancel": repeat})
+        with self._databases.maker(database, folder) as new:
+            given = LIMITS | {"database_url": new()} | settings
+            config = {f"ROKT_BFF_{k.upper()}": v for k, v in given.items()}
+            shop = Shop(self.emulator, folder, config, clock)
+            try:
+                yield shop
+            finally:
+                shop.close()
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def next_due(shop: Shop) -> datetime | None:
+    """Return when the next call that is owed may be attempted, or None when none is owed."""
+    query = select(outbox.c.next_attempt_at, outbox.c.lease_until).where(outbox.c.state == "queued")
+    with shop.parts.store.read() as connection:
+        times = [
+            max(row.next_attempt_at, row.lease_until or row.next_attempt_at)
+            for row in connection.execute(query)
+        ]
+    return min(times, default=None)
+
+
+def move_to(shop: Shop, when: datetime) -> None:
+    """Let time pass, for the shop and for Rokt, until then."""
+    ahead = (when - shop.clock()).total_seconds()
+    if ahead > 0:
+        shop.move_clocks(ahead + 0.01)
+
+
+class FileClock(Clock):
+    """A clock that several processes share: so many seconds ahead as a file says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._seconds())
+
+    def move(self, seconds: float) -> None:
+        """Move on. The file is replaced as a whole, so that nobody reads half of it."""
+        new = self._path.with_suffix(".new")
+        new.write_text(str(self._seconds() + seconds))
+        new.replace(self._path)
+
+    def _seconds(self) -> float:
+        return float(self._path.read_text()) if self._path.exists() else 0.0

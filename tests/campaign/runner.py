@@ -1,0 +1,120 @@
+"""Runs cases side by side, each in a lane of its own, and prints what became of them."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tests.breaking import is_noticed
+from tests.campaign import journey, kills
+from tests.campaign.cases import Case
+from tests.campaign.lane import Lane
+from tests.campaign.points import Kill
+from tests.campaign.verdict import Violation, judge
+from tests.databases import Databases
+
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise whose line of code is broken in a copy: its test must fail there."""
+
+    promise: int
+
+    @property
+    def row(self) -> Row:
+        """The row of the table that it is counted in."""
+        return "code broken", f"promise {self.promise}"
+
+    @property
+    def name(self) -> str:
+        """The case in words."""
+        return f"code broken, promise {self.promise}"
+
+
+Played = Case | Kill | Broken
+
+
+class Campaign:
+    """So many lanes; a context manager. Cases wait for a free one."""
+
+    def __init__(self, lanes: int) -> None:
+        self._stack = ExitStack()
+        databases = Databases()
+        self._stack.callback(databases.stop)
+        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for _ in range(lanes):
+            self._free.put(self._stack.enter_context(Lane(databases)))
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=lanes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._stack.close()
+
+    def submit(self, case: Played) -> Future[list[Violation]]:
+        """Run a case as soon as a lane is free."""
+        return self._pool.submit(self._run, case)
+
+    def _run(self, case: Played) -> list[Violation]:
+        lane = self._free.get()
+        try:
+            if isinstance(case, Broken):
+                noticed, _ = is_noticed(case.promise, lane.case_folder())
+                return [] if noticed else [Violation("the_test_fails", "no test noticed")]
+            return judge(
+                kills.run(case, lane) if isinstance(case, Kill) else journey.run(case, lane)
+            )
+        finally:
+            self._free.put(lane)
+
+
+def table(results: Iterable[tuple[Played, Sequence[Violation]]]) -> tuple[str, int]:
+    """Lay out the cases and violations of each row; returns the text and all violations."""
+    rows: dict[Row, list[int]] = {}
+    for case, violations in results:
+        count = rows.setdefault(case.row, [0, 0])
+        count[0] += 1
+        count[1] += len(violations)
+    cases, violations_in_all = (sum(count[n] for count in rows.values()) for n in (0, 1))
+    lines = [_line("where", "what", "cases", "violations")]
+    lines += [_line(where, what, *count) for (where, what), count in rows.items()]
+    lines += [_line("in all", "", cases, violations_in_all)]
+    return "\n".join(lines), violations_in_all
+
+
+def run_all(
+    cases: Iterable[Played], lanes: int, echo: Callable[[str], object]
+) -> list[tuple[Played, list[Violation]]]:
+    """Run all of these; tells each case that has violations, and how far it is."""
+    results: list[tuple[Played, list[Violation]]] = []
+    with Campaign(lanes) as campaign:
+        futures = [(case, campaign.submit(case)) for case in cases]
+        for n, (case, future) in enumerate(futures, 1):
+            try:
+                violations = future.result()
+            except Exception as error:
+                violations = [Violation("the_case_ended", f"{type(error).__name__}: {error}")]
+            for violation in violations:
+                echo(f"{case.name}: {violation}")
+            if n % 50 == 0:
+                echo(f"{n} of {len(futures)} cases")
+            results.append((case, violations))
+    return results
+
+
+def _line(where: str, what: str, cases: object, violations: object) -> str:
+    return f"{where:<18}  {what:<24}{cases:>6}  {violations:>10}"

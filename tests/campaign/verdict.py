@@ -1,0 +1,271 @@
+"""The invariants, judged on the facts of one case. Pure: each yields what is wrong, in words.
+
+They are the promises of the design as they show from outside: in Rokt's own state and journal, in
+what the shop was answered, and in what the doctor says of the database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bff.delivery import EARLIER
+from tests.campaign.facts import Charged, Facts
+from tests.campaign.lane import SLACK
+
+SOLD = ("confirmed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken invariant."""
+
+    invariant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.text}"
+
+
+def judge(facts: Facts) -> list[Violation]:
+    """Return every violation of every invariant."""
+    return [
+        Violation(invariant.__name__, text) for invariant in INVARIANTS for text in invariant(facts)
+    ]
+
+
+def the_fault_was_met(facts: Facts) -> Iterator[str]:
+    """A case in which nothing went wrong proves nothing."""
+    if not facts.met:
+        yield "nothing went wrong in this case"
+
+
+def the_doctor_is_content(facts: Facts) -> Iterator[str]:
+    """The doctor finds nothing but refunds, and each of those: that is the alarm."""
+    needed = {one for one, order in facts.orders.items() if order["status"] == "refund_needed"}
+    for finding in facts.findings:
+        if finding.name != "refund_needed":
+            yield f"{finding.name}: {finding.text}"
+    for order_id in needed:
+        alarms = [f for f in facts.findings if f.name == "refund_needed" and order_id in f.text]
+        if not alarms:
+            yield f"order {order_id} needs a refund, and nobody is told"
+
+
+def nothing_is_owed(facts: Facts) -> Iterator[str]:
+    """In the end every call was answered or given up, and said to be."""
+    yield from (f"{one} is still owed" for one in facts.owed)
+
+
+def nothing_is_fulfilled_twice(facts: Facts) -> Iterator[str]:
+    """Goods go out once an item of an order, however many calls were made."""
+    for (order_id, item), made in _made(facts).items():
+        count = sum(one["fulfilled"] for one in made)
+        if count > 1:
+            yield f"{item} of order {order_id} was fulfilled {count} times"
+
+
+def nothing_is_fulfilled_unpaid(facts: Facts) -> Iterator[str]:
+    """What went out was paid for, in that order and in that quantity."""
+    for (order_id, item), made in _made(facts).items():
+        charged = _charged(facts, order_id).get(item)
+        for one in made:
+            if not one["fulfilled"]:
+                continue
+            if charged is None:
+                yield f"{item} was fulfilled for order {order_id}, which did not pay for it"
+            elif one["quantity"] != charged.quantity:
+                yield f"{one['quantity']} of {item} went out, {charged.quantity} were paid for"
+
+
+def nothing_is_bought_unreserved(facts: Facts) -> Iterator[str]:
+    """Only what was reserved at a locked price is confirmed: these shops allow nothing else."""
+    for one in facts.state.get("reservations", {}).values():
+        if not one["held"]:
+            yield f"{one['cartItemId']} was bought by quantity, without a reservation"
+
+
+def what_was_paid_is_confirmed_or_refunded(facts: Facts) -> Iterator[str]:
+    """Every paid item went out once, or its money goes back and it did not go out.
+
+    Where it may have gone out nevertheless, the order says so.
+    """
+    made = _made(facts)
+    for order_id, charges in facts.paid.items():
+        order = facts.orders.get(order_id)
+        if order is None:
+            yield f"order {order_id} is paid and unknown"
+            continue
+        found = {item["cartItemId"]: item["status"] for item in order["items"]}
+        for charged in charges:
+            item = charged.cart_item_id
+            count = sum(one["fulfilled"] for one in made.get((order_id, item), ()))
+            status = found.get(item)
+            if status in SOLD:
+                if count != 1:
+                    yield f"{item} of order {order_id} is {status}, and went out {count} times"
+            elif status != "refund_needed":
+                yield f"{item} of order {order_id} is paid, and {status}"
+            elif count and EARLIER not in (order.get("lastError") or ""):
+                yield f"{item} of order {order_id} went out, its money goes back, and nobody says"
+
+
+def nothing_is_refunded_needlessly(facts: Facts) -> Iterator[str]:
+    """A call of which nobody knew, or a process that died, costs nobody their parking spot."""
+    for order_id, order in facts.orders.items():
+        if order["status"] == "refund_needed" and not facts.may_refund:
+            yield f"order {order_id} needs a refund: {order.get('lastError')}"
+
+
+def nothing_costs_more_than_seen_or_locked(facts: Facts) -> Iterator[str]:
+    """The charge is what Rokt locked, and no more than the shopper saw or took."""
+    for charged, totals in facts.locked:
+        item, total = charged.cart_item_id, charged.total
+        if total not in totals:
+            yield f"{item} was quoted at {total}, and Rokt locked {_list(totals)}"
+    for order_id, charges in facts.paid.items():
+        for charged in charges:
+            item, seen = charged.cart_item_id, facts.seen.get(charged.cart_item_id)
+            if seen is None or charged.total > seen * charged.quantity:
+                yield f"{item} of order {order_id} cost {charged.total}, seen at {seen} each"
+            if charged.total != charged.unit_price * charged.quantity:
+                yield f"{item} of order {order_id}: {charged.total} is no total of its price"
+    for (order_id, item), made in _made(facts).items():
+        paid = _charged(facts, order_id).get(item)
+        for one in made:
+            total = Decimal(str(one["totalPrice"]))
+            if paid is not None and one["fulfilled"] and total > paid.total:
+                yield f"{item} of order {order_id} went out at {total}, paid {paid.total}"
+
+
+def cancel_follows_confirm_once(facts: Facts) -> Iterator[str]:
+    """A cancel takes effect once, comes after its confirm, and was really made when told."""
+    for key, one in facts.state.get("reservations", {}).items():
+        if one["cancelled"] > 1:
+            yield f"{one['cartItemId']} was cancelled {one['cancelled']} times"
+        confirmed = [
+            entry["n"] for entry in _entries(facts, "confirm")
+            if entry["effect"] and _names(entry, key, one["cartItemId"])
+        ]  # fmt: skip
+        asked = [e["n"] for e in _entries(facts, "cancel") if _names(e, key, None)]
+        if asked and not (confirmed and min(confirmed) < min(asked)):
+            yield f"{one['cartItemId']} was cancelled before it was confirmed"
+    made = _made(facts)
+    for order_id, order in facts.orders.items():
+        for item in order["items"]:
+            there = made.get((order_id, item["cartItemId"]), ())
+            really = any(one["cancelled"] for one in there)
+            if item["status"] == "cancelled" and not really:
+                yield f"{item['cartItemId']} is told to be cancelled, and is not"
+            wanted = (order_id, item["cartItemId"]) in facts.to_cancel
+            if item["status"] == "confirmed" and (really or wanted) and not order.get("lastError"):
+                told = "is cancelled" if really else "was to be cancelled"
+                yield f"{item['cartItemId']} {told}, and nobody is told"
+
+
+def nothing_stays_reserved(facts: Facts) -> Iterator[str]:
+    """What nobody bought is given back, save what nobody can know of: that lapses."""
+    for item in facts.live - facts.may_lapse:
+        yield f"{item} is still reserved at Rokt"
+    for one in facts.state.get("reservations", {}).values():
+        if one["state"] == "reserved" and one["cartItemId"] not in facts.may_lapse:
+            yield f"{one['cartItemId']} was left reserved in the end"
+
+
+def a_repeated_confirm_is_the_same(facts: Facts) -> Iterator[str]:
+    """Each confirm that was sent is a row's bytes; after one that may have acted, no other."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for entry in _entries(facts, "confirm"):
+        body = entry["body"]
+        order_id = body.get("orderId") if isinstance(body, dict) else None
+        if not any(_is_of(entry, row.body, row.headers) for row in facts.confirms):
+            yield f"call {entry['n']} is no confirm of the outbox"
+        if order_id in first and not _same(first[order_id], entry):
+            earlier = first[order_id]["n"]
+            yield f"call {entry['n']} differs from call {earlier}, which may have acted"
+        if order_id is not None and entry["status"] not in (401, 422, 429):
+            first.setdefault(order_id, entry)
+
+
+def the_shop_is_answered(facts: Facts) -> Iterator[str]:
+    """In time, and never with a 5xx but a problem that says "unavailable"."""
+    for step in facts.steps:
+        if step.seconds > step.limit + SLACK:
+            yield f"{step.name} took {step.seconds:.1f} s, its limit is {step.limit} s"
+        clear = step.status == 503 and step.media_type == "application/problem+json" and step.code
+        if step.status >= 500 and not clear:
+            yield f"{step.name} was answered {step.status} {step.media_type}"
+
+
+Invariant = Callable[[Facts], Iterator[str]]
+
+INVARIANTS: Sequence[Invariant] = (
+    the_fault_was_met,
+    the_doctor_is_content,
+    nothing_is_owed,
+    nothing_is_fulfilled_twice,
+    nothing_is_fulfilled_unpaid,
+    nothing_is_bought_unreserved,
+    what_was_paid_is_confirmed_or_refunded,
+    nothing_is_refunded_needlessly,
+    nothing_costs_more_than_seen_or_locked,
+    cancel_follows_confirm_once,
+    nothing_stays_reserved,
+    a_repeated_confirm_is_the_same,
+    the_shop_is_answered,
+)
+
+
+def _made(facts: Facts) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """Group what Rokt has sold by order and cart item."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in facts.state.get("reservations", {}).values():
+        if one["orderId"] is not None:
+            found.setdefault((one["orderId"], one["cartItemId"]), []).append(one)
+    return found
+
+
+def _charged(facts: Facts, order_id: str) -> dict[str, Charged]:
+    return {one.cart_item_id: one for one in facts.paid.get(order_id, ())}
+
+
+def _entries(facts: Facts, endpoint: str) -> Iterator[Mapping[str, Any]]:
+    return (entry for entry in facts.journal if entry["endpoint"] == endpoint)
+
+
+def _names(entry: Mapping[str, Any], reservation_id: str, cart_item_id: str | None) -> bool:
+    """Tell whether a call is about a reservation, or buys its item by quantity."""
+    body = entry["body"]
+    if not isinstance(body, dict):
+        return False
+    if cart_item_id is None:
+        return bool(body.get("itemReservationId") == reservation_id)
+    return any(
+        item.get("itemReservationId", reservation_id) == reservation_id
+        and item.get("cartItemId") == cart_item_id
+        for item in body.get("items", [])
+    )
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    kept = ("content-length", "rokt-session-id", "accept-language")
+    return one["body"] == other["body"] and all(
+        one["headers"].get(name) == other["headers"].get(name) for name in kept
+    )
+
+
+def _is_of(entry: Mapping[str, Any], body: bytes, headers: Mapping[str, str]) -> bool:
+    """Tell whether a call had a row's bytes: their JSON and their number."""
+    sent = entry["headers"]
+    return (
+        entry["body"] == json.loads(body)
+        and sent.get("content-length") == str(len(body))
+        and all(sent.get(name.lower()) == value for name, value in headers.items())
+    )
+
+
+def _list(totals: Sequence[Decimal]) -> str:
+    return ", ".join(map(str, totals)) or "nothing"

@@ -1,0 +1,89 @@
+"""The OpenAPI document: valid, complete, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
+
+from tests.shopping import BRIDGE, Shop, Shopper, ok, server_get, server_post
+
+
+def description(shop: Shop, prefix: str = "/rokt") -> dict[str, Any]:
+    document: dict[str, Any] = ok(shop.app.test_client().get(f"{prefix}/openapi.json"))
+    return document
+
+
+def test_it_is_valid_and_lists_every_route_and_only_those(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(url_prefix="/upsell")
+    document = description(shop, "/upsell")
+    validate(document)
+    listed = {
+        (method.upper(), document["servers"][0]["url"] + path)
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in shop.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint.startswith("rokt_bff.") and rule.endpoint != "rokt_bff.nothing_here"
+    }
+    assert listed == served
+
+
+def test_its_patterns_are_javascript_s_and_its_amounts_are_text(shop: Shop) -> None:
+    document = description(shop)
+    text = json.dumps(document)
+    assert r"\\A" not in text
+    assert r"\\Z" not in text
+    item = document["components"]["schemas"]["ItemAnswer"]["properties"]
+    assert item["unitPrice"]["type"] == item["totalPrice"]["type"] == "string"
+    prices = document["components"]["schemas"]["ReserveBody"]["properties"]["acceptPrices"]
+    assert prices["additionalProperties"]["type"] == "string"
+
+
+def answers(shop: Shop, shopper: Shopper) -> Iterator[tuple[str, str, TestResponse]]:
+    """Go through a purchase; path and method as described, and what was answered."""
+    yield "/session", "post", shopper.post("/session")
+    yield "/cart/updates", "post", shopper.update(shopper.item())
+    yield "/cart/updates", "post", shopper.update(shopper.item("insurance.ticket"))
+    yield "/cart/updates", "post", shopper.update({"quantity": -1})
+    yield "/cart", "get", shopper.client.get("/rokt/cart", headers=BRIDGE)
+    question = {"pageIdentifier": "checkout.upsell"}
+    yield "/placements/any", "post", shopper.post("/placements/any", question)
+    shop.emulator.faults("reserve", {"kind": "price", "catalogItemId": "insurance.ticket",
+                                     "unitPrice": 9})  # fmt: skip
+    yield "/cart/reserve", "post", shopper.post("/cart/reserve")
+    shop.emulator.faults("confirm", {"kind": "status", "status": 503})
+    paid = server_post(shop, "/orders", {"handle": shopper.handle, "orderId": "A-1"})
+    yield "/orders", "post", paid
+    yield "/orders/{order_id}", "get", server_get(shop, "/orders/A-1")
+    yield "/orders/{order_id}", "get", server_get(shop, "/orders/none")
+    yield "/orders/{order_id}/cancel", "post", server_post(shop, "/orders/A-1/cancel", {})
+    yield "/cart/release", "post", shopper.post("/cart/release")
+    yield "/health", "get", shop.app.test_client().get("/rokt/health")
+
+
+def test_what_is_answered_is_what_it_describes(shop: Shop, shopper: Shopper) -> None:
+    document = description(shop)
+    for path, method, answer in answers(shop, shopper):
+        described = document["paths"][path][method]["responses"]
+        entry = described.get(str(answer.status_code), described["default"])
+        content = entry["content"][answer.mimetype]  # an undescribed media type fails here
+        schema = {"components": document["components"]} | content["schema"]
+        checker = OAS31Validator(schema, format_checker=oas31_format_checker)
+        assert [str(error) for error in checker.iter_errors(answer.json)] == [], path
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/orders", "/orders/{order_id}/cancel"])
+def test_only_the_server_key_opens_what_confirms_and_cancels(shop: Shop, path: str) -> None:
+    assert description(shop)["paths"][path]["post"]["security"] == [{"serverKey": []}]

@@ -1,0 +1,142 @@
+"""What goes wrong under /rokt is told as a problem document; the shop's own pages stay its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from flask import Flask, got_request_exception
+
+from tests.answers import problem_of
+from tests.shopping import BRIDGE, SERVER, Shop, Shopper
+
+SECRET = "a text with somebody@example.com in it"
+
+
+def with_pages_of_its_own(shop: Shop) -> None:
+    """Give the shop error pages, one for each way to register them."""
+    app = shop.app
+    app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    for code in (400, 404, 405, 413, 415, 500):
+        app.register_error_handler(code, lambda _error, code=code: (f"the shop's {code}", code))
+
+    @app.get("/shop")
+    def page() -> str:
+        return "the shop"
+
+    @app.get("/shop/broken")
+    def broken() -> str:
+        raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/rokt/nowhere", 404, "not_found"),
+        ("GET", "/rokt/", 404, "not_found"),
+        ("POST", "/rokt/cart/nowhere", 404, "not_found"),
+        ("GET", "/rokt/static/nothing.js", 404, "not_found"),
+        ("GET", "/rokt/static/demo/base.css", 404, "not_found"),
+        ("GET", "/rokt/static/../pyproject.toml", 404, "not_found"),
+        ("GET", "/rokt/static/%2e%2e%2fpyproject.toml", 404, "not_found"),
+        ("DELETE", "/rokt/cart", 405, "method_not_allowed"),
+        ("GET", "/rokt/cart/updates", 405, "method_not_allowed"),
+        ("PUT", "/rokt/orders", 405, "method_not_allowed"),
+        ("POST", "/rokt/health", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages(
+    shop: Shop, method: str, path: str, status: int, code: str
+) -> None:
+    with_pages_of_its_own(shop)
+    answer = shop.app.test_client().open(path, method=method, headers=BRIDGE)
+    assert problem_of(answer, status)["code"] == code
+    if status == 405:
+        assert answer.headers["Allow"] in {"GET", "POST"}
+
+
+def test_the_shop_s_own_error_pages_stay_as_they_are(shop: Shop) -> None:
+    with_pages_of_its_own(shop)
+    client = shop.app.test_client()
+    assert client.get("/nowhere").text == "the shop's 404"
+    assert client.post("/shop").text == "the shop's 405"
+    assert client.get("/shop/broken").text == "the shop's 500"
+    assert client.get("/roktober").text == "the shop's 404"
+
+
+def test_a_shop_without_error_pages_keeps_flask_s(shop: Shop) -> None:
+    answer = shop.app.test_client().get("/nowhere")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "Cache-Control" not in answer.headers
+
+
+def test_a_shop_s_cache_headers_and_cookies_are_left_alone(shop: Shop) -> None:
+    with_pages_of_its_own(shop)
+    answer = shop.app.test_client().get("/shop")
+    assert "Cache-Control" not in answer.headers
+    assert "Set-Cookie" not in answer.headers
+
+
+def break_a_verb(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(type(shop.parts.checkout), "update", bug)
+
+
+@pytest.mark.parametrize("catches_all", [False, True])
+def test_a_bug_is_a_500_without_its_text_and_the_error_tracker_hears_of_it(
+    shop: Shop,
+    shopper: Shopper,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    catches_all: bool,
+) -> None:
+    with_pages_of_its_own(shop)
+    if catches_all:
+        shop.app.register_error_handler(Exception, lambda error: (f"the shop caught {error}", 500))
+    break_a_verb(shop, monkeypatch)
+    heard: list[BaseException] = []
+
+    def tracker(_app: Flask, exception: BaseException, **_: Any) -> None:
+        heard.append(exception)
+
+    with got_request_exception.connected_to(tracker, shop.app), caplog.at_level(logging.CRITICAL):
+        answer = shopper.update(shopper.item())
+    assert set(problem_of(answer, 500)) == {"type", "title", "status", "code", "detail"}
+    assert SECRET not in answer.text
+    assert "RuntimeError" not in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert [str(exception) for exception in heard] == [SECRET]
+
+
+def test_a_shop_under_test_sees_the_bug_itself(
+    shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_a_verb(shop, monkeypatch)
+    with pytest.raises(RuntimeError, match="somebody"):
+        shopper.update(shopper.item())
+
+
+def test_an_unauthorized_caller_is_told_how_to_authorize(shop: Shop) -> None:
+    client = shop.app.test_client()
+    for headers in ({"Authorization": "Bearer nobody"}, {"Authorization": "Bearer no body"}):
+        answer = client.get("/rokt/cart", headers=headers)
+        assert problem_of(answer, 401)["code"] == "unauthorized"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_problems_repeat_neither_handle_nor_key(shop: Shop) -> None:
+    client = shop.app.test_client()
+    handle = "A" * 43
+    answers = [
+        client.get("/rokt/cart", headers={"Authorization": f"Bearer {handle}"}),
+        client.get("/rokt/orders/x", headers={"Authorization": f"Bearer {handle}"}),
+        client.post("/rokt/orders", json={"handle": handle, "orderId": "x"}, headers=SERVER),
+        client.post("/rokt/orders", json={"handle": handle, "orderId": ""}, headers=SERVER),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 422]
+    for answer in answers:
+        assert handle not in answer.text
+        assert SERVER["Authorization"].split()[1] not in answer.text

@@ -1,0 +1,106 @@
+"""The README's code does what the README says."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.emulator_client import Client
+from tests.shopping import BRIDGE
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def code_of(language: str) -> str:
+    """Return the first block of this language."""
+    found = re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def charged() -> list[Decimal]:
+    return []
+
+
+@pytest.fixture
+def app(
+    emulator: Client, tmp_path: Path, charged: list[Decimal], monkeypatch: pytest.MonkeyPatch
+) -> Flask:
+    """The shop of the README, with what it says a shop has of its own."""
+    settings = {
+        "SECRET_KEY": "a secret of the tests",
+        "ROKT_BFF_API_KEY": "emulator-key",
+        "ROKT_BFF_TAG_ID": "emulator-tag",
+        "ROKT_BFF_API_URL": emulator.url,
+        "ROKT_BFF_DATABASE_URL": f"sqlite:///{tmp_path / 'rokt-bff.db'}",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"FLASK_{name}", value)
+
+    def charge(total: Decimal) -> SimpleNamespace:
+        charged.append(total)
+        return SimpleNamespace(id=1001)
+
+    shop: dict[str, Any] = {
+        "__name__": "shop",
+        "charge": charge,
+        "shop_total": lambda: Decimal("80.00"),
+    }
+    exec(compile(code_of("python"), "README.md", "exec"), shop)
+    app: Flask = shop["create_app"]()
+    shop["upsells"].init_db(app)
+    return app
+
+
+def test_the_flask_shop_of_the_readme_sells_parking(
+    app: Flask, emulator: Client, charged: list[Decimal]
+) -> None:
+    client = app.test_client()
+    offer = emulator.control("GET", "offers").json()["offers"][0]
+    item = {**offer, "quantity": 2, "totalPrice": offer["unitPrice"] * 2}
+    updated = client.post(
+        "/rokt/cart/updates", json={"updatedItem": item, "oldItem": None}, headers=BRIDGE
+    )
+    assert updated.status_code == 200, updated.text
+    paid = client.post("/checkout/pay")
+    assert paid.headers["Location"] == "/thanks/1001"
+    assert charged == [Decimal("105.00")]
+    assert client.get("/thanks/1001").text == "Standard parking: confirmed"
+
+
+def test_the_flask_shop_of_the_readme_sells_tickets_while_rokt_is_down(
+    app: Flask, emulator: Client, charged: list[Decimal]
+) -> None:
+    emulator.faults("reserve", {"kind": "status", "status": 503, "times": None})
+    client = app.test_client()
+    offer = emulator.control("GET", "offers").json()["offers"][0]
+    item = {**offer, "quantity": 1, "totalPrice": offer["unitPrice"]}
+    client.post("/rokt/cart/updates", json={"updatedItem": item, "oldItem": None}, headers=BRIDGE)
+    assert client.post("/checkout/pay").status_code == 302
+    assert charged == [Decimal("80.00")]
+    assert client.get("/thanks/1001").text == "No extras"
+    assert client.get("/thanks/nobody").status_code == 404
+
+
+def test_the_stand_in_of_the_readme_is_served_by_the_emulator(emulator: Client) -> None:
+    (path,) = re.findall(r'src="http://127.0.0.1:8081(/_emulator/sdk/[^"]+)"', README)
+    script = emulator.http.get(emulator.url + path)
+    assert script.headers["Access-Control-Allow-Origin"] == "*"
+    for part in re.findall(r'from "\./([^"]+)"', script.text):
+        assert emulator.http.get(f"{emulator.url}/_emulator/sdk/{part}").status_code == 200
+    assert emulator.http.get(f"{emulator.url}/_emulator/sdk/demo/shop.css").status_code == 404
+
+
+def test_the_page_of_the_readme_is_a_module_that_the_blueprint_serves(app: Flask) -> None:
+    imported = re.search(r'from "(/rokt/[^"]+)"', code_of("js"))
+    assert imported
+    with app.test_client().get(imported[1]) as response:
+        assert response.mimetype == "text/javascript"
+        assert b"export" in response.data
