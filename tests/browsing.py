@@ -9,8 +9,8 @@ fails leaves a picture of each open page in `.playwright/` at the top of the rep
 import os
 import re
 import shutil
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -84,18 +84,28 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    context = getattr(item, "funcargs", {}).get("context")
-    if report.when == "call" and report.failed and isinstance(context, BrowserContext):
-        take_pictures(context, item.name)
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.when == "call" and report.failed and isinstance(browser, Browser):
+        take_pictures(browser.contexts, item.name)
     return report
 
 
-def take_pictures(context: BrowserContext, test_name: str) -> list[Path]:
-    """Save every open page of the context as `.playwright/<test name>[-n].png`."""
+@contextmanager
+def pictured(context: BrowserContext, test_name: str) -> Iterator[None]:
+    """Take pictures when a check at the end of a fixture fails: the pages are gone soon after."""
+    try:
+        yield
+    except AssertionError:
+        take_pictures([context], test_name)
+        raise
+
+
+def take_pictures(contexts: Sequence[BrowserContext], test_name: str) -> list[Path]:
+    """Save every open page of the contexts as `.playwright/<test name>[-n].png`."""
     PICTURES.mkdir(exist_ok=True)
     stem = re.sub(r"[^\w.-]+", "-", test_name).strip("-")
     pictures = []
-    for number, page in enumerate(context.pages):
+    for number, page in enumerate(page for context in contexts for page in context.pages):
         picture = PICTURES / f"{stem}{f'-{number}' if number else ''}.png"
         with suppress(Error):  # a page that cannot be pictured must not hide why the test failed
             page.screenshot(path=picture, full_page=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests.browsing import pictured
 from tests.quayside import GOOD_CARD, PARKING, Demo, running_demo
 from tests.quayside_pages import PHONE, TIMES, add, fill_card, pay, to_extras, total
 
@@ -24,17 +25,23 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def shop(demo: Demo, page: Page) -> Iterator[Page]:
+def shop(demo: Demo, page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The ticket page; at the end nothing in the browser may have gone wrong."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
     page.goto(demo.url)
     yield page
-    assert not problems
+    with pictured(page.context, request.node.name):
+        assert not problems
 
 
 def test_the_journey_from_adding_to_canceling(demo: Demo, shop: Page) -> None:
+    updates: list[Any] = []
+    shop.on(
+        "request",
+        lambda sent: updates.append(sent.post_data_json) if "/cart/updates" in sent.url else None,
+    )
     to_extras(shop)
     bill = shop.locator("#bill")
     add(shop)
@@ -71,14 +78,19 @@ def test_the_journey_from_adding_to_canceling(demo: Demo, shop: Page) -> None:
     assert sold["cartItemId"] == wanted["cartItemId"]
     assert sold["itemReservationId"] == granted["itemReservationId"]
     assert (sold["quantity"], Decimal(str(sold["unitPrice"]))) == (1, Decimal("12.50"))
+    assert Decimal(str(sold["totalPrice"])) == Decimal("12.50")
     assert (sold["catalogItemId"], sold["currency"]) == (PARKING, "USD")
     assert cancel["body"] == {"itemReservationId": granted["itemReservationId"]}
     for call in (reserve, confirm, cancel):
         assert call["status"] == 200
         assert call["headers"]["rokt-api-key"] == "present"
         assert call["headers"]["content-type"] == "application/json"
-    assert reserve["headers"]["rokt-session-id"] == confirm["headers"]["rokt-session-id"]
-    assert reserve["headers"]["rokt-tag-id"] == "emulator-tag"
+        assert call["headers"]["accept"] == "application/json"
+    [of_the_page] = {update["roktSessionId"] for update in updates}
+    for call in (reserve, confirm):
+        assert call["headers"]["rokt-session-id"] == of_the_page
+        assert call["headers"]["rokt-tag-id"] == "emulator-tag"
+        assert call["headers"]["accept-language"] == "en-US"
     assert "rokt-tag-id" not in cancel["headers"]
     assert "rokt-session-id" not in cancel["headers"]
 

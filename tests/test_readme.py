@@ -24,6 +24,18 @@ def code_of(language: str) -> str:
     return found[1]
 
 
+def test_it_opens_with_three_sentences_and_two_commands_of_one_line() -> None:
+    opening = README.split("\n\n")[1]
+    assert len(re.findall(r"[.!?](?=\s|$)", opening)) == 3
+    before_wiring = README.split("## In a Flask shop")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", before_wiring, re.MULTILINE | re.DOTALL)
+    demo, tests = (block.splitlines() for block in blocks)
+    assert (len(demo), len(tests)) == (1, 1)
+    assert demo[0].startswith("python3 -m venv ")
+    assert demo[0].endswith("rokt-bff demo")
+    assert tests[0].endswith("pytest")
+
+
 @pytest.fixture
 def charged() -> list[Decimal]:
     return []
