@@ -3,6 +3,7 @@
 The public names; everything else may change.
 """
 
+from bff.assets import directory
 from bff.config import Settings
 from bff.errors import (
     BffError,
@@ -57,6 +58,7 @@ __all__ = [
     "StoreUnavailable",
     "Unauthorized",
     "Upsells",
+    "directory",
     "upsell_call_made",
     "upsell_cart_changed",
     "upsell_confirmed",

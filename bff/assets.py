@@ -1,15 +1,27 @@
-"""Where the files are that browsers fetch and templates that pages are made of.
+"""Where the files are that browsers fetch and templates that pages are made of; what pages load.
 
 They stand at the top of a checkout (``static/``, ``templates/``), and inside the package
-(``bff/static``, ``bff/templates``) once a wheel was built of it. One function knows both.
+(``bff/static``, ``bff/templates``) once a wheel was built of it. One function knows both. (The
+emulator looks for its stand-in by itself: it imports nothing of the rest.)
+
+The bridge's modules import each other, so they are published as one *release*, under a name made
+of all their bytes: ``/rokt/static/<release>/bridge.js`` never changes and may be kept for ever,
+and ``./bridge-notices.js`` beside it is the one that belongs to it.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256, sha384
+from html import escape
 from pathlib import Path
 from typing import Literal
 
 _PACKAGE = Path(__file__).resolve().parent
+# Of the release's hash: it tells releases apart and guards nothing, which `integrity` does.
+_NAME_DIGITS = 16
 
 
 def directory(name: Literal["static", "templates"]) -> Path:
@@ -24,3 +36,56 @@ def directory(name: Literal["static", "templates"]) -> Path:
         f"rokt-bff was installed without its {name!r} directory: build it with "
         "`python -m build` (hatchling puts the directory into the wheel) and install that"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The scripts of one version, by name, as bytes. Pure; see ``read_release``."""
+
+    scripts: Mapping[str, bytes]
+
+    @property
+    def name(self) -> str:
+        """What its addresses carry: another as soon as any byte of any script is."""
+        whole = sha256()
+        for name, content in sorted(self.scripts.items()):
+            whole.update(f"{name} {len(content)}\n".encode() + content)
+        return whole.hexdigest()[:_NAME_DIGITS]
+
+    def path(self, script: str) -> str:
+        """Where the script is served, below the blueprint's prefix."""
+        return f"/static/{self.name}/{script}"
+
+    def integrity(self, script: str) -> str:
+        """The script's hash as the attribute ``integrity`` wants it.
+
+        A browser holds the one file to it, not what that file imports: each import of a
+        module needs a tag of its own before it (``rel="modulepreload"``), as ``tag`` gives.
+        Source: https://www.w3.org/TR/SRI/.
+        """
+        return f"sha384-{b64encode(sha384(self.scripts[script]).digest()).decode()}"
+
+    def tag(self, script: str, base: str) -> str:
+        """The whole HTML tag for ``script`` of the BFF at ``base`` (such as ``/rokt``).
+
+        ``bridge.js`` starts the page's bridge, so it is told its BFF; the other modules are
+        preloaded, so that the browser checks them before something imports them.
+        """
+        address = escape(base + self.path(script))
+        checked = f'crossorigin="anonymous" integrity="{self.integrity(script)}"'
+        if script == "bridge.js":
+            return (
+                f'<script type="module" async data-rokt-bff="{escape(base)}" src="{address}" '
+                f"{checked}></script>"
+            )
+        return f'<link rel="modulepreload" href="{address}" {checked}>'
+
+
+def read_release(names: Iterable[str]) -> Release:
+    """Read the release out of ``static/``; of ``names`` only scripts count, not their types.
+
+    Read anew each time and served from what was read: an upgrade beneath a running server must
+    not put new bytes under an old name.
+    """
+    folder = directory("static")
+    return Release({name: (folder / name).read_bytes() for name in names if name.endswith(".js")})

@@ -19,6 +19,7 @@ from bff.doctor import count_open, examine_cookies, examine_database, examine_ro
 from bff.errors import BffError, StoreUnavailable
 from bff.extension import utc_now
 from bff.ledger import set_refunded
+from bff.publishing import release
 from bff.purging import purge
 from bff.redriving import redrive
 from bff.runtime import Runtime, runtime
@@ -150,6 +151,29 @@ def demo(host: str, port: int, emulator_port: int) -> None:
     from bff.demo.run import run
 
     sys.exit(run(host=host, port=port, emulator_port=emulator_port, echo=click.echo))
+
+
+@main.command()
+@click.option(
+    "--base",
+    default="/rokt",
+    show_default=True,
+    metavar="ADDRESS",
+    help="The BFF as pages see it, such as https://upsell.example/rokt.",
+)
+def integrity(base: str) -> None:
+    """Print the integrity of each script that pages load, and the tags that name it.
+
+    The tags are of this release: after an upgrade their addresses answer 404, so print them
+    anew and change the pages with it. A browser holds a file to its own integrity only, not
+    what it imports: where a page imports several modules, put all their tags before that.
+    """
+    present = release()
+    for name in sorted(present.scripts):
+        click.echo(f"{name}  {present.integrity(name)}")
+    click.echo("\nPreloads before the script that uses them:")
+    for name in sorted(present.scripts, key=lambda one: (one == "bridge.js", one)):
+        click.echo(present.tag(name, base.rstrip("/")))
 
 
 @main.command()

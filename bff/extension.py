@@ -16,6 +16,7 @@ from flask_cors import CORS
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+from markupsafe import Markup
 
 from bff.answering import to_json
 from bff.asking import Wish
@@ -27,6 +28,8 @@ from bff.errors import ConfigError, Unauthorized
 from bff.guard import BRIDGE_HEADER
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
+from bff.policy import sources
+from bff.publishing import release
 from bff.recording import Purchase
 from bff.runtime import (
     KEY,
@@ -134,6 +137,23 @@ class Upsells:
     def settings(self) -> Settings:
         """The current app's settings."""
         return runtime().settings
+
+    def csp(self, bff: str = "'self'") -> dict[str, tuple[str, ...]]:
+        """Return directive → sources to add to the Content-Security-Policy of the upsell's pages.
+
+        ``bff``: where those pages load ``bridge.js`` from; an origin, for a partner's pages.
+        """
+        return sources(self.settings, bff)
+
+    def script_tag(self, base: str | None = None, script: str = "bridge.js") -> Markup:
+        """Return the tag that loads a script of this release, held to its ``integrity``.
+
+        ``base``: the BFF's address as the page sees it, by default this app's own prefix. Make
+        the tag anew for each page: it is another after an upgrade. ``rokt-bff integrity``
+        prints the same. Raises ``KeyError`` for a script that there is not.
+        """
+        tag = release().tag(script, base or self.settings.url_prefix)
+        return Markup(tag)  # noqa: S704, it escapes what it is given
 
     @property
     def cart(self) -> Cart:

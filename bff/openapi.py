@@ -30,6 +30,7 @@ from bff.schemas import (
 _BROWSER: list[dict[str, list[str]]] = [{"cookie": [], "bridge": []}, {"handle": []}]
 _SERVER: list[dict[str, list[str]]] = [{"serverKey": []}]
 _SCRIPT = {"in": "path", "name": "filename", "required": True, "schema": {"type": "string"}}
+_RELEASE = {"in": "path", "name": "release", "required": True, "schema": {"type": "string"}}
 _ORDER_ID = {"in": "path", "name": "order_id", "required": True, "schema": {"type": "string"}}
 
 
@@ -78,6 +79,8 @@ def describe(prefix: str) -> dict[str, Any]:
     add("/openapi.json", "get", "Describe this interface.", None)
     add("/static/{filename}", "get", "Load the bridge's module.", None, media="text/javascript",
         parameters=[_SCRIPT])  # fmt: skip
+    add("/static/{release}/{filename}", "get", "Load a release's module, which never changes.",
+        None, media="text/javascript", parameters=[_RELEASE, _SCRIPT])  # fmt: skip
     document: dict[str, Any] = spec.to_dict()
     return document
 

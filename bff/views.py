@@ -7,22 +7,20 @@ only here, so the host shop's own error pages stay as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
-from flask import send_from_directory as send
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import RequestRedirect
 
 from bff.answering import problem, to_json
 from bff.asking import Wish
-from bff.assets import directory
 from bff.checkout import EMPTY_CART, PageQuestion
 from bff.errors import BffError, StoreUnavailable, Unauthorized
 from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
 from bff.openapi import describe
+from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
 from bff.runtime import (
@@ -40,11 +38,6 @@ from bff.schemas import (
     load,
     load_update,
 )
-
-# What pages may load from here; the rest of static/ is the demo's.
-SCRIPTS = frozenset({"bridge.js", "bridge.d.ts"})
-# A page's script may be an hour old; it asks anew after that, and gets a 304 mostly.
-SCRIPT_SECONDS = 3600
 
 T = TypeVar("T")
 
@@ -217,14 +210,15 @@ def post_cancel(order_id: str) -> Response:
 @blueprint.get("/static/<filename>")
 @opened_to(Caller.PUBLIC)
 def static(filename: str) -> Response:
-    """Serve the bridge, to pages of any origin: importing a module needs that said."""
-    if filename not in SCRIPTS:
-        raise NoRoute("There is no such file.")
-    folder: Path = directory("static")
-    response = send(folder, filename, max_age=SCRIPT_SECONDS, conditional=True)
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    """Serve the bridge as it is now, to pages of any origin."""
+    return current(filename)
+
+
+@blueprint.get("/static/<release>/<filename>")
+@opened_to(Caller.PUBLIC)
+def released(release: str, filename: str) -> Response:
+    """Serve a script of exactly this release, as ``rokt-bff integrity`` names it, for ever."""
+    return of_release(release, filename)
 
 
 @blueprint.get("/openapi.json")

@@ -88,7 +88,7 @@ export interface Ask {
 }
 
 export interface Options {
-  /** Address of the BFF, such as "/rokt" or "https://bff.example/rokt"; by default where bridge.js was loaded from. */
+  /** Address of the BFF, such as "/rokt" or "https://bff.example/rokt"; by default the one that bridge.js was loaded from, by whichever of its addresses. */
   base?: string;
   /** A handle that the page already has; without one, a base on another origin starts a session at the first update. */
   handle?: string;

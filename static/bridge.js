@@ -38,7 +38,7 @@ export const differences = (cart, shown) => {
 };
 
 export const createBridge = ({
-  base = new URL("..", import.meta.url).href, handle = "", host = globalThis,
+  base = import.meta.url.replace(/\/static\/.*/, ""), handle = "", host = globalThis,
 } = {}) => {
   const root = new URL(base, host.location.href).href.replace(/\/$/, "");
   const bearer = handle || new URL(root).origin !== host.location.origin;
