@@ -74,15 +74,15 @@ def purge_command() -> None:
 
 @rokt.command("redrive")
 @click.argument("order_id", required=False)
-@click.option("--all", "everything", is_flag=True, help="All orders that need a refund.")
+@click.option("--all", "everything", is_flag=True, help="All orders with such a call.")
 def redrive_command(order_id: str | None, everything: bool) -> None:
-    """Owe the confirm of an order in refund_needed again."""
+    """Owe an order's confirm in refund_needed, or its cancel that was given up, again."""
     if (order_id is None) == (not everything):
         raise click.UsageError("Name an order, or say --all.")
     here = _here()
     with _told():
         count = redrive(here.store, here.settings, utc_now(), order_id)
-    click.echo(f"{count} confirms are owed again.")
+    click.echo(f"{count} calls are owed again.")
 
 
 @rokt.command("refunded")

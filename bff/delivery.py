@@ -193,6 +193,8 @@ class Delivery:
                 connection, owed, order, answer, error, now
             )
         if owed.call.kind is Kind.CANCEL:
+            if state is RowState.GAVE_UP:
+                return self._cancel_given_up(connection, owed, order, error)
             return self._cancelled(connection, owed, error)
         return False  # a release: our row said so from the moment it was owed
 
@@ -261,6 +263,19 @@ class Delivery:
             deadline=now + timedelta(seconds=self._settings.confirm_deadline),
             in_line=in_line,
         )
+
+    @staticmethod
+    def _cancel_given_up(
+        connection: Connection, owed: Owed, order: OrderRow | None, error: str | None
+    ) -> bool:
+        """Nobody knows whether Rokt cancelled: the item stays so, for ``doctor`` and ``redrive``.
+
+        The shopper may have been promised their money, so it must not look confirmed again.
+        """
+        log.error("a cancel of order %r is %s", owed.order_id, error)
+        if order is not None and order.status is not OrderStatus.REFUND_NEEDED:
+            ledger.set_error(connection, order.id, f"{CANCEL}{error}")
+        return False
 
     def _cancelled(self, connection: Connection, owed: Owed, error: str | None) -> bool:
         for row_id in owed.subjects:

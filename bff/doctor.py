@@ -89,6 +89,8 @@ def paid_and_lost(connection: Connection, _now: datetime) -> Iterator[Finding]:
         query = select(reservations.c.order_id).where(
             reservations.c.state == state.value, ~_has_call(kind, RowState.QUEUED).exists()
         )
+        if kind is Kind.CANCEL:  # else it is ``cancel_given_up``
+            query = query.where(~_has_call(kind, RowState.GAVE_UP).exists())
         for row in connection.execute(query):
             text = f"an item of order {row.order_id!r} is {state.value}, but no call is owed"
             yield Finding("paid_and_lost", text)
@@ -122,6 +124,16 @@ def cancel_lost(connection: Connection, _now: datetime) -> Iterator[Finding]:
     for row in connection.execute(query):
         text = f"an item of order {row.order_id!r} was to be cancelled, and Rokt was never told"
         yield Finding("cancel_lost", text)
+
+
+def cancel_given_up(connection: Connection, _now: datetime) -> Iterator[Finding]:
+    """Cancels of which nobody knows whether Rokt made them: somebody must find out."""
+    query = select(outbox.c.order_id, outbox.c.last_error).where(
+        outbox.c.kind == _name(Kind.CANCEL), outbox.c.state == RowState.GAVE_UP.value
+    )
+    for row in connection.execute(query):
+        cure = f"ask Rokt, or `flask rokt redrive {row.order_id}`"
+        yield Finding("cancel_given_up", f"order {row.order_id!r}: {row.last_error}; {cure}")
 
 
 def status_of_order(connection: Connection, _now: datetime) -> Iterator[Finding]:
@@ -242,6 +254,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     for invariant in (
         paid_and_lost,
         cancel_lost,
+        cancel_given_up,
         status_of_order,
         confirm_without_order,
         lease_without_owner,

@@ -1,8 +1,9 @@
 """Purging what is over: ended sessions, settled orders, closed calls. In batches.
 
 An order that is being confirmed, or that needs a refund which nobody has given, is never purged,
-and neither is a call that is owed. Rows are locked before they are looked at for good: whoever
-pays with a session that ended long ago, or cancels an old order, does so before or after.
+and neither is a call that is owed, or a cancel of which nobody knows what became of it. Rows are
+locked before they are looked at for good: whoever pays with a session that ended long ago, or
+cancels an old order, does so before or after.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def batches(store: Store, now: datetime) -> Iterator[int]:
 
 def _orders(connection: Connection, now: datetime) -> int:
     """Delete settled orders with their items and calls."""
+    unknown = and_(outbox.c.kind == "cancel", outbox.c.state == RowState.GAVE_UP.value)
     owed = select(outbox.c.id).where(
-        outbox.c.order_id == orders.c.id, outbox.c.state == RowState.QUEUED.value
+        outbox.c.order_id == orders.c.id, or_(outbox.c.state == RowState.QUEUED.value, unknown)
     )
     settled = orders.c.status.in_([OrderStatus.CONFIRMED.value, OrderStatus.CANCELLED.value])
     refunded = and_(

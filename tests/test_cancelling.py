@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bff.purging import purge
+from bff.redriving import redrive
 from tests.interfering import Killed, after_call, at_once, die
 from tests.shopping import Shop, Shopper, ok, server_get, server_post
 from tests.test_confirming import alarms, bought
@@ -163,6 +165,31 @@ def test_an_unknown_cancel_is_repeated_and_takes_effect_once(
     shop.clock.move(2)
     assert shop.deliver() == 1
     assert bought(read(shop))[PARKING] == (1, "cancelled")
+    assert cancelled(shop) == {PARKING: 1, POSTER: 0}
+
+
+def test_a_cancel_that_is_given_up_is_loud_and_can_be_redriven(
+    shop: Shop, sold: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It took effect, and nobody knows: the item must not look as if it were still bought."""
+    shop.emulator.faults("cancel", {"kind": "drop", "when": "after", "times": None})
+    cancel(shop, cartItemId=sold[PARKING])
+    shop.clock.move(73 * 3600)
+    shop.deliver()
+    order = read(shop)
+    assert bought(order)[PARKING] == (1, "cancelling")
+    assert order["lastError"].startswith("cancel: given up")
+    assert "an earlier call may have taken effect" in order["lastError"]
+    told = [record.message for record in caplog.records if record.name == "bff.delivery"]
+    assert told == [f"a cancel of order 'order-1' is {order['lastError'].removeprefix('cancel: ')}"]
+    shop.clock.move(91 * 24 * 3600)
+    purge(shop.parts.store, shop.clock())
+    assert read(shop) == order  # it stays until somebody has looked
+    shop.emulator.faults("cancel")
+    assert redrive(shop.parts.store, shop.parts.settings, shop.clock(), "order-1") == 1
+    shop.deliver()
+    assert bought(read(shop))[PARKING] == (1, "cancelled")
+    assert "lastError" not in read(shop)
     assert cancelled(shop) == {PARKING: 1, POSTER: 0}
 
 

@@ -199,6 +199,8 @@ BROKEN: list[tuple[str, Callable[[Shop], None], Callable[[Shop], None], set[str]
     ("paid_and_lost", confirmed, confirm_state("refused"), set()),
     ("paid_and_lost", confirmed, lambda s: delete(s, reservations), set()),
     ("paid_and_lost", owe_confirm, lambda s: delete(s, reservations), set()),
+    ("cancel_given_up", owe_cancel, lambda s: change(s, outbox, outbox.c.kind == "cancel",
+                                                      state="gave_up"), set()),
     ("cancel_lost", confirmed, lambda s: change(s, reservations, cancel_requested=True), set()),
     ("status_of_order", confirmed, lambda s: change(s, orders, status="confirming"), set()),
     ("status_of_order", owe_confirm, lambda s: change(s, orders, status="confirmed"), set()),
