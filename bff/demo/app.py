@@ -11,8 +11,7 @@ from typing import Any
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bff import Upsells
-from bff.assets import directory
+from bff import Upsells, directory
 
 from . import csrf, formats
 from .after import orders as orders_pages

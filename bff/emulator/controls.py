@@ -176,7 +176,11 @@ def controls(parts: Parts) -> Blueprint:
 
 
 def _static() -> Path:
-    """Find the static files: in the wheel inside the package, in a checkout beside it."""
+    """Find the static files: in the wheel inside the package, in a checkout beside it.
+
+    A copy of what ``bff.assets`` does for the rest: the emulator imports nothing of the rest, so
+    that it stands for a server elsewhere, and these two lines are cheaper than a way around that.
+    """
     package = Path(__file__).parent.parent
     return next(x for x in (package / "static", package.parent / "static") if x.is_dir())
 

@@ -1,0 +1,78 @@
+"""What the demo may use: the public names, and what ``pip install rokt-bff[demo]`` brings."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+TOP = Path(__file__).resolve().parent.parent
+PACKAGE = TOP / "bff"
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+MODULES = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+PUBLIC = {"__init__", "demo", "emulator"}
+# Which extra brings what a file may import beside the dependencies of all.
+EXTRA_OF = {"demo": "demo", "serving.py": "server"}
+
+
+@pytest.mark.parametrize(
+    ("name", "but"),
+    [
+        ("the demo uses the public names only", PUBLIC),
+        ("the emulator imports nothing of the rest", {"__init__", "emulator"}),
+    ],
+)
+def test_the_contract_names_every_module_there_is(name: str, but: set[str]) -> None:
+    [contract] = [c for c in PROJECT["tool"]["importlinter"]["contracts"] if c["name"] == name]
+    assert set(contract["forbidden_modules"]) == {f"bff.{module}" for module in MODULES - but}
+
+
+def brought_by(requirements: Iterable[str]) -> set[str]:
+    """Name every distribution that these bring along, as pip would find them."""
+    found: set[str] = set()
+    waiting = [Requirement(text) for text in requirements]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        if name == "rokt-bff":
+            waiting += [Requirement(text) for extra in wanted.extras for text in EXTRAS[extra]]
+            continue
+        if name in found:
+            continue
+        found.add(name)
+        for text in requires(name) or ():
+            of_it = Requirement(text)
+            asked = wanted.extras or {""}
+            if not of_it.marker or any(of_it.marker.evaluate({"extra": one}) for one in asked):
+                waiting.append(of_it)
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Name every package that a file imports, inside its functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_whatever_is_imported_is_installed_with_it(path: Path) -> None:
+    extra = EXTRA_OF.get(path.relative_to(PACKAGE).parts[0])
+    declared = [*PROJECT["project"]["dependencies"], *(EXTRAS[extra] if extra else ())]
+    brought = brought_by(declared)
+    distributions = packages_distributions()
+    for name in set(imported(path)) - set(sys.stdlib_module_names) - {"bff"}:
+        owners = {canonicalize_name(one) for one in distributions[name]}
+        assert owners & brought, f"{name} is of {owners}, which nothing declared brings"
