@@ -415,8 +415,12 @@ def test_every_page_carries_the_strict_policy_and_nothing_inline(
         policy = answer.headers["Content-Security-Policy"]
         assert "unsafe" not in policy
         assert "apps.rokt.com" not in policy
-        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
-        assert f"connect-src 'self' {demo.rokt.url}" in policy
+        own = f"'self' {demo.rokt.url};"
+        assert policy.startswith(
+            f"default-src 'none'; script-src {own} style-src {own} img-src 'self';"
+        )
+        assert "require-trusted-types-for 'script'; trusted-types 'none'" in policy
+        assert f"connect-src {own}" in policy
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", answer.text), path
 
 
@@ -440,6 +444,7 @@ def test_with_an_account_the_page_loads_rokts_own_sdk(tmp_path: Path) -> None:
     policy = extras.headers["Content-Security-Policy"]
     assert "script-src 'self' https://apps.rokt.com;" in policy
     assert "frame-src https://apps.rokt.com" in policy
+    assert "connect-src 'self' https://apps.rokt.com http://127.0.0.1:9;" in policy
     assert "Make something happen" not in extras.text
     server.start()
     server.stop()

@@ -23,9 +23,8 @@ from .orders import Orders
 from .parts import Parts
 from .payment import payment
 from .shop import shop
+from .strict import policy
 from .timeline import Timeline
-
-ROKT = "https://apps.rokt.com"
 
 _ERRORS: Mapping[int, tuple[str, str]] = {
     403: (
@@ -72,7 +71,7 @@ def create_demo(
     upsells.init_app(app)
     upsells.init_db(app)
     with app.app_context():
-        settings = upsells.settings
+        settings, needed = upsells.settings, upsells.csp()
     orders, timeline = Orders(folder / "shop.db"), Timeline()
     listener = Listener(timeline, upsells, orders)
     listener.connect(app)
@@ -92,11 +91,11 @@ def create_demo(
         app.register_blueprint(blueprint)
     app.context_processor(_common)
     app.register_error_handler(HTTPException, _error)
-    policy = _policy(emulator_url, settings.account_id)
+    strict = policy(needed, trusted_types=not settings.account_id)
 
     @app.after_request
     def protect(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Content-Security-Policy", strict)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if response.mimetype == "text/html":
@@ -105,24 +104,6 @@ def create_demo(
         return response
 
     return app
-
-
-def _policy(emulator_url: str, account_id: str) -> str:
-    rokt = f" {ROKT}" if account_id else ""
-    elsewhere = rokt or (f" {emulator_url}" if emulator_url else "")
-    rules = [
-        "default-src 'none'",
-        f"script-src 'self'{rokt}",
-        "style-src 'self'",
-        "img-src 'self'",
-        f"connect-src 'self'{elsewhere}",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-    if rokt:
-        rules.append(f"frame-src{rokt}")
-    return "; ".join(rules)
 
 
 def _common() -> dict[str, Any]:

@@ -16,6 +16,8 @@ from . import captions, controls, csrf
 from .listening import SHOPPER
 from .parts import parts, shopper
 
+Item = Mapping[str, Any] | None
+
 backstage = Blueprint("backstage", __name__)
 backstage.before_request(csrf.check)
 
@@ -51,32 +53,24 @@ def timeline() -> ResponseReturnValue:
 
 @backstage.post("/timeline/sdk")
 def sdk() -> ResponseReturnValue:
-    """Take a message that the SDK sent to the page: ``{name, at, cartItem?, oldCartItem?}``.
+    """Take a message between page and placement: ``{name, at, cartItem?, oldCartItem?, ask?}``.
 
-    Only the page hears them. ``at``: milliseconds since 1970 by the browser's clock.
+    Only the page hears them. ``at``: milliseconds since 1970 by the browser's clock. ``ask``: of
+    the bridge's own messages, the item that the placement is to show.
     """
     request.max_content_length = _MOST_BYTES
     told = request.get_json(silent=True)
     if not isinstance(told, dict):
         abort(400)
-    name = told.get("name")
-    if not isinstance(name, str) or name not in captions.SDK_MESSAGES:
+    name, at = told.get("name"), _moment(told.get("at"))
+    if not isinstance(name, str):
         abort(400)
-    updated, old = _item(told.get("cartItem")), _item(told.get("oldCartItem"))
-    is_update = captions.SDK_MESSAGES[name] == "update"
-    is_answer = name in captions.ANSWERS_OF_SDK
-    said = name.replace("_", " ").lower()
-    parts().timeline.add(
-        shopper(),
-        "page",
-        "rokt" if is_answer else "page",
-        "selectPlacements" if is_answer else "cart item message" if is_update else said,
-        captions.of_sdk(name, updated, old),
-        answer=said if is_answer else "",
-        detail={"cartItem": updated, "oldCartItem": old} if is_update else {"message": name},
-        at=_moment(told.get("at")),
-        name=name if is_update else "",
-    )
+    if name in captions.BRIDGE_MESSAGES:
+        _of_bridge(name, _item(told.get("ask")), at)
+    elif name in captions.SDK_MESSAGES:
+        _of_sdk(name, _item(told.get("cartItem")), _item(told.get("oldCartItem")), at)
+    else:
+        abort(400)
     return "", 204
 
 
@@ -113,6 +107,33 @@ def panel() -> dict[str, Any]:
     }
 
 
+def _of_sdk(name: str, updated: Item, old: Item, at: datetime) -> None:
+    is_update = captions.SDK_MESSAGES[name] == "update"
+    is_answer = name in captions.ANSWERS_OF_SDK
+    said = _spoken(name)
+    parts().timeline.add(
+        shopper(),
+        "page",
+        "rokt" if is_answer else "page",
+        "selectPlacements" if is_answer else "cart item message" if is_update else said,
+        captions.of_sdk(name, updated, old),
+        answer=said if is_answer else "",
+        detail={"cartItem": updated, "oldCartItem": old} if is_update else {"message": name},
+        at=at,
+        name=name if is_update else "",
+    )
+
+
+def _of_bridge(name: str, ask: Item, at: datetime) -> None:
+    detail = {"message": name, **({"data": ask} if ask else {})}
+    words = captions.of_bridge(name, ask)
+    parts().timeline.add(shopper(), "page", "page", _spoken(name), words, detail=detail, at=at)
+
+
+def _spoken(name: str) -> str:
+    return name.removeprefix("V2_").replace("_", " ").lower()
+
+
 def _start_over() -> None:
     """Give back what is held, empty both carts, and begin the shop's session anew.
 
@@ -130,7 +151,7 @@ def _start_over() -> None:
     parts().timeline.forget(known)
 
 
-def _item(told: object) -> Mapping[str, Any] | None:
+def _item(told: object) -> Item:
     """The members of a CartItem that are worth showing, each cut to size."""
     if not isinstance(told, dict):
         return None

@@ -44,6 +44,21 @@ SDK_MESSAGES: Mapping[str, str] = {
     "PLACEMENT_FAILURE": "The SDK found nothing to draw. The shop goes on without it.",
     "PLACEMENT_CLOSED": "The shopper closed the placement. What is in the cart stays there.",
     "PLACEMENT_COMPLETED": "The placement has shown all it has.",
+    "OFFER_ENGAGEMENT": "The shopper answered an offer, with yes or no. The SDK counts that; it "
+    "changes no cart.",
+    "POSITIVE_ENGAGEMENT": "The answer was yes. What it changes in the cart comes in a message of "
+    "its own.",
+    "CART_ITEM_INSTANT_PURCHASE": "After payment, the shopper bought an offer with one press. "
+    "Whether it can be charged, the shop decides.",
+}
+
+BRIDGE_MESSAGES: Mapping[str, str] = {
+    "V2_UPDATE_CART_ITEM": "ask",
+    "UPSERT_ALERT": "The bridge hands the placement a notice. Rokt's renderer may ignore it, so "
+    "the page tells the shopper itself.",
+    "DELETE_ALERT": "The bridge takes its notice back.",
+    "CART_ITEM_INSTANT_PURCHASE_RESPONSE": "The bridge tells the placement what the shop made of "
+    "the purchase.",
 }
 
 
@@ -78,6 +93,18 @@ def of_sdk(name: str, updated: Mapping[str, Any] | None, old: Mapping[str, Any] 
     if updated is None and old is None:
         return Words(3, "A message without an item. It means nothing, and nothing happens.")
     return Words(3, "The shopper took an item out. The SDK tells the page.")
+
+
+def of_bridge(name: str, ask: Mapping[str, Any] | None) -> Words:
+    """Explain a message of the bridge to the placement. ``ask``: item and quantity to show."""
+    meaning = BRIDGE_MESSAGES[name]
+    if meaning != "ask":
+        return Words(3, meaning)
+    what, quantity = (ask or {}).get("name") or "an item", (ask or {}).get("quantity") or 0
+    shown = f"{quantity} {TIMES} {what}" if quantity else f"no {what}"
+    return Words(
+        3, f"The bridge asks the placement to show {shown}, for that is what the BFF holds."
+    )
 
 
 def twice(caption: str) -> str:

@@ -17,6 +17,8 @@ const MESSAGES = [
   "PLACEMENT_FAILURE",
   "PLACEMENT_CLOSED",
   "PLACEMENT_COMPLETED",
+  "OFFER_ENGAGEMENT",
+  "POSITIVE_ENGAGEMENT",
 ];
 
 /** @param {string} id @returns {HTMLElement} */
@@ -63,6 +65,9 @@ const notice = (text) => {
 
 /** @type {Set<string>} catalogue items that this visit's placement has named, so knows of */
 const known = new Set();
+
+/** @type {Map<string, string>} of what it named, cart item id to name */
+const nameOf = new Map();
 
 /** Names what an earlier visit left in the order: the placement of this one shows 0 of it.
  * @param {any[]} items */
@@ -154,9 +159,25 @@ const log = ({ name, body }) =>
     keepalive: true, // the last message may come when the shopper is leaving
   }).catch(() => {}); // the panel is no part of the sale
 
+/** A selection that tells the timeline what the bridge says to the placement, on its way there.
+ * @param {any} selection @param {any} bridge */
+const overheard = (selection, bridge) => ({
+  context: selection.context,
+  on: (/** @type {string} */ name) => selection.on(name),
+  send: (/** @type {string} */ name, /** @type {any} */ data) => {
+    const id = data?.cartItemId;
+    const held = bridge.cart?.items.find((/** @type {any} */ item) => item.cartItemId === id);
+    log({ name, body: { ask: { ...data, name: held?.name ?? nameOf.get(id) } } });
+    return selection.send(name, data);
+  },
+});
+
 /** Remembers what the placement itself shows. @param {any} event */
 const know = ({ body }) => {
-  if (body?.cartItem?.catalogItemId) known.add(body.cartItem.catalogItemId);
+  const { cartItemId, catalogItemId, name } = body?.cartItem ?? {};
+  if (!catalogItemId) return;
+  known.add(catalogItemId);
+  nameOf.set(cartItemId, name);
 };
 
 let followed = -1;
@@ -217,7 +238,7 @@ const start = async () => {
     identifier: "checkout.upsell",
     attributes: { locale: "en-US", country: "US" },
   });
-  bridge.attach(selection);
+  bridge.attach(overheard(selection, bridge));
   for (const name of MESSAGES) selection.on(name).subscribe(log);
   for (const name of CHANGES) selection.on(name).subscribe(know);
   selection.on("PLACEMENT_CLOSED").subscribe(close);
