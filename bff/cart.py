@@ -1,8 +1,8 @@
 """The held cart and its rules: pure values and functions, no I/O, no Flask.
 
-``apply`` decides what one message of the Web SDK does to a cart, ``follow_products`` what the
-shop's own cart does to linked items, ``after_confirm`` what is left once a quote was bought.
-Whether a line is reserved at Rokt is not known here (see ``bff.reservation``).
+``apply`` decides what one message of the Web SDK does to a cart, ``after_confirm`` what is left
+once a quote was bought. What the shop's own cart does to linked items is told by ``bff.products``;
+whether a line is reserved at Rokt, by ``bff.reservation``.
 
 The rules' source is Rokt's Web SDK as it behaves: every change may come twice, late, out of
 order or with a made-up old item. So the *updated* item alone says what a line becomes, and of
@@ -22,6 +22,9 @@ from bff.errors import InvalidInput
 MAX_SEEN = 400
 # Catalogue items remembered as once held, so that a preselection does not bring them back.
 MAX_KNOWN = 400
+# Ids under which other page loads may still know a line. Each tab and each return adds one, and
+# a ninth is older than what MAX_SEEN remembers of a cart of fifty lines.
+MAX_FORMER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,14 @@ class Line:
     """A held item.
 
     ``page``: the page load it came from. ``revision``: the cart's version at the last change
-    that matters to Rokt; a reservation made for another revision is stale.
+    that matters to Rokt; a reservation made for another revision is stale. ``former``: the cart
+    item ids whose place it took, oldest first; another tab may still know it by one of them.
     """
 
     item: CartItem
     revision: int
     page: str | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,19 @@ class HeldCart:
         """Return the line of this item, or None."""
         return next((x for x in self.lines if x.item.cart_item_id == cart_item_id), None)
 
+    def known_as(self, cart_item_id: str | None, page: str | None) -> Line | None:
+        """Return the line of this item, else the one that took its place on another page load.
+
+        A page load that re-keyed a line itself shows the new id: what it says of the old one is
+        about no line, in whatever order its messages arrive.
+        """
+        former = (
+            line
+            for line in self.lines
+            if cart_item_id in line.former and (page is None or line.page != page)
+        )
+        return self.line(cart_item_id) or next(former, None)
+
 
 def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
     """Return the cart after one message; the same object when the message changes nothing.
@@ -115,36 +133,14 @@ def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
         if update.item is not None:
             changed = _set_line(cart, update, update.item, replaced, max_lines)
         else:
-            changed = _without(cart, target)
+            changed = without(cart, cart.known_as(target, update.page))
         changed = _remember(changed, update, (target, replaced))
     elif replaced is not None:
         # What the item says is outdated, but that it took the old one's place is still news.
-        gone = cart.line(target) is None  # and was taken away since
-        changed = _without(cart, replaced) if gone else _drop(cart, cart.line(replaced))
+        changed = _merge(cart, update, target, replaced)
         changed = _remember(changed, update, (replaced,))
     else:
         return cart
-    return cart if changed is cart else replace(changed, version=cart.version + 1)
-
-
-def follow_products(cart: HeldCart, quantities: Mapping[str, int]) -> HeldCart:
-    """Return the cart after the shop's own products changed: ``{sku: quantity}``, all of them.
-
-    A line linked to a product that is gone (absent or 0) leaves; one with
-    ``quantityMustBeSynchronized`` takes the product's quantity.
-    """
-    changed = cart
-    for line in cart.lines:
-        sku = line.item.linked_product_id
-        if sku is None:
-            continue
-        quantity = quantities.get(sku, 0)
-        if quantity <= 0:
-            changed = _without(changed, line.item.cart_item_id)
-        elif line.item.quantity_must_be_synchronized and quantity != line.item.quantity:
-            item = replace(line.item, quantity=quantity)
-            follower = replace(line, item=item, revision=cart.version + 1)
-            changed = _replace_line(changed, line, follower)
     return cart if changed is cart else replace(changed, version=cart.version + 1)
 
 
@@ -164,7 +160,7 @@ def _set_line(
     cart: HeldCart, update: Update, item: CartItem, replaced: str | None, max_lines: int
 ) -> HeldCart:
     held = cart.line(item.cart_item_id)
-    place = cart.line(replaced) or _place_taken(cart, update, item)
+    place = _place_taken(cart, update, item, replaced)
     if held is None and place is None and len(cart.lines) >= max_lines:
         raise InvalidInput(
             f"The cart is full: it holds {max_lines} lines.",
@@ -172,7 +168,8 @@ def _set_line(
         )
     same = held is not None and _matters(held.item) == _matters(item)
     revision = held.revision if same and held else cart.version + 1
-    line = Line(item=item, revision=revision, page=update.page or (held.page if held else None))
+    line = Line(item, revision, update.page or (held.page if held else None))
+    line = replace(line, former=_former(line, held, place))
     if held is not None:
         lines = tuple(line if x is held else x for x in cart.lines if x is not place)
     elif place is not None:
@@ -186,14 +183,23 @@ def _set_line(
     return replace(cart, lines=lines, known=known, removed=removed)
 
 
-def _place_taken(cart: HeldCart, update: Update, item: CartItem) -> Line | None:
-    """Find the line of another page load whose place this item takes (a return to the page).
+def _place_taken(
+    cart: HeldCart, update: Update, item: CartItem, replaced: str | None
+) -> Line | None:
+    """Find the line whose place this item takes: it is the same line under another id.
 
-    Two impressions of one catalogue item on the *same* page load are two lines, so the
-    catalogue item counts only across page loads, and only where both are known.
+    The old item names it, or it had this item's id before another tab re-keyed it, or it is of
+    the same catalogue item on another page load (a return to the page). Two impressions of one
+    catalogue item on the *same* page load are two lines, so the catalogue item counts only
+    across page loads, and only where both are known.
     """
-    if cart.line(item.cart_item_id) is not None or update.page is None:
-        return None
+    held = cart.line(item.cart_item_id)
+    named = cart.known_as(replaced, update.page)
+    if held is not None:
+        return None if named is held else named
+    place = named or cart.known_as(item.cart_item_id, update.page)
+    if place is not None or update.page is None:
+        return place
     return next(
         (
             line
@@ -206,22 +212,40 @@ def _place_taken(cart: HeldCart, update: Update, item: CartItem) -> Line | None:
     )
 
 
+def _merge(cart: HeldCart, update: Update, target: str, replaced: str) -> HeldCart:
+    """Let the line ``replaced`` be the one of ``target``, which was set or removed since."""
+    line, place = cart.known_as(target, update.page), cart.known_as(replaced, update.page)
+    if place is None or place is line:
+        return cart
+    if line is None:
+        return without(cart, place)
+    merged = replace(line, former=_former(line, line, place))
+    return _drop(_replace_line(cart, line, merged), place)
+
+
+def _former(line: Line, *places: Line | None) -> tuple[str, ...]:
+    """Return the ids that other tabs may know the line by: of those whose place it takes."""
+    former: tuple[str, ...] = ()
+    for place in filter(None, places):
+        for one in (*place.former, place.item.cart_item_id):
+            former = _append(former, one, MAX_FORMER + 1)  # its own may be one of them
+    return tuple(x for x in former if x != line.item.cart_item_id)[-MAX_FORMER:]
+
+
 def _matters(item: CartItem) -> tuple[object, ...]:
     """What a reservation depends on; a reworded description leaves it standing."""
     return (item.catalog_item_id, item.quantity, item.unit_price, item.currency)
 
 
-def _without(cart: HeldCart, cart_item_id: str) -> HeldCart:
-    line = cart.line(cart_item_id)
+def without(cart: HeldCart, line: Line | None) -> HeldCart:
+    """Return the cart after a line was taken out, which it remembers."""
     if line is None:
         return cart
     removed = _append(cart.removed, line.item.catalog_item_id, MAX_KNOWN)
     return replace(_drop(cart, line), removed=removed)
 
 
-def _drop(cart: HeldCart, line: Line | None) -> HeldCart:
-    if line is None:
-        return cart
+def _drop(cart: HeldCart, line: Line) -> HeldCart:
     return replace(cart, lines=tuple(x for x in cart.lines if x is not line))
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from bff import ledger, store
 from bff.asking import Wish
 from bff.calls import any_call
-from bff.cart import HeldCart, Update, apply, follow_products
+from bff.cart import HeldCart, Update, apply
 from bff.cart_api import BUSY, CartApi
 from bff.config import Settings
 from bff.confirming import Confirming
@@ -26,6 +26,7 @@ from bff.draining import SENDERS
 from bff.errors import InvalidInput, NotFound, StoreUnavailable, Unauthorized
 from bff.outcomes import Done, NotSent, Outcome, Refused
 from bff.places import Places
+from bff.products import follow_products
 from bff.purging import batches
 from bff.recording import Purchase
 from bff.releasing import Releasing

@@ -43,7 +43,7 @@ def load_cart(text: str) -> HeldCart:
         cart_id=data["cart_id"],
         version=data["version"],
         lines=tuple(
-            Line(item=_item(x["item"]), revision=x["revision"], page=x["page"])
+            Line(_item(x["item"]), x["revision"], x["page"], tuple(x["former"]))
             for x in data["lines"]
         ),
         removed=tuple(data["removed"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bff.cart import CartItem, HeldCart, Line, Update, after_confirm, apply
+from bff.cart import MAX_FORMER, CartItem, HeldCart, Line, Update, after_confirm, apply
 from bff.errors import InvalidInput
 from tests.samples import OTHER_PAGE, PAGE, cart_item, held, shown, told
 
@@ -126,7 +126,87 @@ def test_an_old_item_that_is_held_beside_the_new_one_goes() -> None:
     before = held("a1", "a2")
     assert shown(told(before, add("a2", 2, old="a1"))) == {"a2": 2}
     cart = told(before, add("a2", old="a1"))
-    assert cart.lines == before.lines[1:], "what did not change keeps its reservation"
+    (kept,) = cart.lines
+    assert replace(kept, former=()) == before.lines[1], "what did not change keeps its reservation"
+
+
+# 2 and 3 in two tabs: each knows the line by an id of its own.
+
+IN_A = add("a1", seq=1)
+IN_B = add("a2", 2, page=OTHER_PAGE, seq=1)
+
+
+def test_a_removal_by_the_id_that_another_tab_re_keyed_takes_the_line() -> None:
+    cart = told(EMPTY, IN_A, IN_B)
+    assert shown(cart) == {"a2": 2}
+    gone = told(cart, remove("a1", seq=2))
+    assert (shown(gone), gone.removed) == ({}, ("a",))
+    assert shown(told(gone, IN_A, IN_B)) == {}, "what comes again is late"
+
+
+def test_an_update_by_the_id_that_another_tab_re_keyed_takes_the_place_back() -> None:
+    cart = told(EMPTY, IN_A, add("b1"), IN_B, add("a1", 3, seq=2))
+    assert [line.item.cart_item_id for line in cart.lines] == ["a1", "b1"]
+    assert shown(cart) == {"a1": 3, "b1": 1}
+    assert shown(told(cart, remove("a2", page=OTHER_PAGE, seq=2))) == {"b1": 1}
+
+
+def test_a_late_removal_of_an_id_stays_late_after_another_tab_re_keyed_it() -> None:
+    cart = told(EMPTY, IN_A, add("a1", 4, seq=3), IN_B)
+    assert told(cart, remove("a1", seq=2)) is cart
+
+
+def test_two_lines_of_one_catalogue_item_are_told_apart_by_their_former_ids() -> None:
+    both = told(
+        held("a1", "a2"), add("a3", 3, page=OTHER_PAGE, seq=1), add("a4", 4, page=OTHER_PAGE, seq=2)
+    )
+    assert shown(told(both, remove("a2", seq=1))) == {"a3": 3}
+    assert shown(told(both, add("a2", 5, seq=1))) == {"a3": 3, "a2": 5}
+
+
+def test_an_old_item_that_another_tab_re_keyed_gives_the_lines_place() -> None:
+    third = "a third page"
+    cart = told(EMPTY, IN_A, IN_B, add("z1", 5, old="a1", page=third, seq=1))
+    assert shown(cart) == {"z1": 5}
+    assert shown(told(cart, remove("a1", seq=2))) == {}
+
+
+def test_a_former_id_is_found_where_no_page_is_told() -> None:
+    cart = told(EMPTY, IN_A, IN_B)
+    assert shown(told(cart, remove("a1", page=None))) == {}
+    assert shown(told(cart, add("a1", 7, page=None))) == {"a1": 7}
+    nowhere = told(EMPTY, add("a1", page=None), add("a2", old="a1", page=None))
+    assert shown(told(nowhere, remove("a1", page=None))) == {}
+
+
+def test_an_update_that_names_its_own_lines_former_id_as_the_old_item_keeps_the_line() -> None:
+    cart = told(EMPTY, IN_A, IN_B, add("a2", 6, old="a1", seq=2))
+    assert shown(cart) == {"a2": 6}
+
+
+def test_the_page_that_re_keyed_a_line_itself_speaks_of_no_line_by_the_old_id() -> None:
+    cart = told(held("a1"), add("a2", old="a1", seq=1))
+    assert shown(told(cart, remove("a1", seq=2))) == {"a2": 1}
+    assert shown(told(cart, remove("a1", page=OTHER_PAGE, seq=1))) == {}, "another tab means it"
+
+
+def test_a_late_re_key_of_an_id_that_another_tab_took_over_since_removes_nothing() -> None:
+    late = add("a1", old="a2", seq=1)
+    cart = told(EMPTY, IN_B, add("a1", 2, seq=2), add("a2", 3, page=OTHER_PAGE, seq=2), late)
+    assert shown(cart) == {"a2": 3}
+
+
+def test_a_line_remembers_a_bounded_number_of_ids_and_the_newest() -> None:
+    cart = EMPTY
+    for n in range(MAX_FORMER + 4):
+        cart = told(cart, add(f"a{n}", page=f"page {n}", seq=1))
+    (line,) = cart.lines
+    assert line.former == tuple(f"a{n}" for n in range(3, MAX_FORMER + 3))
+    again = told(cart, add("a5", page="page 5", seq=2))
+    (line,) = again.lines
+    assert line.former[-1] == f"a{MAX_FORMER + 3}"
+    assert "a5" not in line.former
+    assert len(line.former) == MAX_FORMER
 
 
 # 4. Page and seq.

@@ -9,8 +9,9 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.cart import MAX_KNOWN, MAX_SEEN, HeldCart, Update, follow_products
+from bff.cart import MAX_KNOWN, MAX_SEEN, HeldCart, Update
 from bff.documents import dump_cart, dump_item, load_cart, load_item
+from bff.products import follow_products
 from tests.samples import OTHER_PAGE, PAGE, cart_item, held, shown, told
 
 IDS = ("a1", "a2", "a3", "b1", "b2", "c1")
@@ -87,6 +88,62 @@ def test_a_return_to_the_page_never_doubles_a_line(
     ]
     after = told(before, *back, *back, max_lines=len(before.lines))
     assert shown(after) == {f"{one}-back": quantity for one, quantity in shown(before).items()}
+
+
+@st.composite
+def in_two_tabs(draw: st.DrawFn, *, old: bool) -> list[Update]:
+    """Messages of two tabs as they arrive: in any order, some of them twice.
+
+    Each tab shows each catalogue item once, by an id of its own; ``old``: and may name an old
+    item, by the id that it has in either tab.
+    """
+    sent: list[Update] = []
+    for page in (PAGE, OTHER_PAGE):
+        for seq in range(1, draw(st.integers(1, 5)) + 1):
+            catalog = draw(st.sampled_from("ab"))
+            ids = [f"{catalog} of {one[-1]}" for one in (PAGE, OTHER_PAGE)]
+            target = f"{catalog} of {page[-1]}"
+            quantity = draw(st.integers(0, 4))
+            item = cart_item(target, catalog, quantity) if quantity else None
+            gone = None if item else target
+            named = draw(st.sampled_from([None, *ids])) if old else None
+            sent.append(Update(item=item, removed_id=gone, old_id=named, page=page, seq=seq))
+    again = draw(st.lists(st.sampled_from(sent), max_size=4))
+    return list(draw(st.permutations([*sent, *again])))
+
+
+@given(in_two_tabs(old=False))
+@settings(max_examples=400, deadline=None)
+def test_of_two_tabs_what_arrived_last_of_an_item_counts(arrived: list[Update]) -> None:
+    cart = HeldCart("cart")
+    newest: dict[tuple[str | None, str], int] = {}
+    quantities: dict[str, int] = {}
+    ids: dict[str, set[str]] = {}  # by which the line has been known
+    for update in arrived:
+        cart = told(cart, update)
+        target = update.item.cart_item_id if update.item else update.removed_id or ""
+        key, seq, catalog = (update.page, target), update.seq or 0, target[0]
+        if seq > newest.get(key, 0):
+            newest[key] = seq
+            if update.item is not None:
+                quantities[catalog] = update.item.quantity
+                ids.setdefault(catalog, set()).add(target)
+            elif target in ids.get(catalog, ()):
+                del quantities[catalog], ids[catalog]
+        lines = [(line.item.catalog_item_id, line.item.quantity) for line in cart.lines]
+        assert sorted(lines) == sorted(quantities.items())
+
+
+@given(in_two_tabs(old=True))
+@settings(max_examples=400, deadline=None)
+def test_two_tabs_never_double_a_line_and_what_comes_again_is_late(arrived: list[Update]) -> None:
+    cart = HeldCart("cart")
+    for update in arrived:
+        cart = told(cart, update)
+        catalog = [line.item.catalog_item_id for line in cart.lines]
+        assert len(catalog) == len(set(catalog))
+    for update in arrived:
+        assert told(cart, update) is cart
 
 
 @given(messages(), messages())

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bff.cart import HeldCart, Line, follow_products
+from bff.cart import HeldCart, Line
+from bff.products import follow_products
 from tests.samples import PAGE, cart_item, shown
 
 
