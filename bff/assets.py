@@ -65,20 +65,21 @@ class Release:
         """
         return f"sha384-{b64encode(sha384(self.scripts[script]).digest()).decode()}"
 
-    def tag(self, script: str, base: str) -> str:
+    def tag(self, script: str, base: str, *, preload: bool = False) -> str:
         """The whole HTML tag for ``script`` of the BFF at ``base`` (such as ``/rokt``).
 
-        ``bridge.js`` starts the page's bridge, so it is told its BFF; the other modules are
-        preloaded, so that the browser checks them before something imports them.
+        ``bridge.js`` starts the page's bridge, and is told its BFF. With ``preload``, and for
+        the other modules, the browser only fetches and checks it: that is for a page whose own
+        script imports it from the same address, and comes before that script.
         """
         address = escape(base + self.path(script))
         checked = f'crossorigin="anonymous" integrity="{self.integrity(script)}"'
-        if script == "bridge.js":
-            return (
-                f'<script type="module" async data-rokt-bff="{escape(base)}" src="{address}" '
-                f"{checked}></script>"
-            )
-        return f'<link rel="modulepreload" href="{address}" {checked}>'
+        if preload or script != "bridge.js":
+            return f'<link rel="modulepreload" href="{address}" {checked}>'
+        return (
+            f'<script type="module" async data-rokt-bff="{escape(base)}" src="{address}" '
+            f"{checked}></script>"
+        )
 
 
 def read_release(names: Iterable[str]) -> Release:

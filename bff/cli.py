@@ -166,14 +166,17 @@ def integrity(base: str) -> None:
 
     The tags are of this release: after an upgrade their addresses answer 404, so print them
     anew and change the pages with it. A browser holds a file to its own integrity only, not
-    what it imports: where a page imports several modules, put all their tags before that.
+    what it imports; so a page that imports several modules needs a preload for each.
     """
-    present = release()
-    for name in sorted(present.scripts):
+    present, base = release(), base.rstrip("/")
+    scripts = sorted(present.scripts)
+    for name in scripts:
         click.echo(f"{name}  {present.integrity(name)}")
-    click.echo("\nPreloads before the script that uses them:")
-    for name in sorted(present.scripts, key=lambda one: (one == "bridge.js", one)):
-        click.echo(present.tag(name, base.rstrip("/")))
+    click.echo("\nOn a page without a script of its own for the bridge:")
+    click.echo(present.tag("bridge.js", base))
+    click.echo("\nBefore a script that imports from the same addresses, those that it imports:")
+    for name in scripts:
+        click.echo(present.tag(name, base, preload=True))
 
 
 @main.command()

@@ -145,14 +145,16 @@ class Upsells:
         """
         return sources(self.settings, bff)
 
-    def script_tag(self, base: str | None = None, script: str = "bridge.js") -> Markup:
+    def script_tag(
+        self, base: str | None = None, script: str = "bridge.js", *, preload: bool = False
+    ) -> Markup:
         """Return the tag that loads a script of this release, held to its ``integrity``.
 
-        ``base``: the BFF's address as the page sees it, by default this app's own prefix. Make
-        the tag anew for each page: it is another after an upgrade. ``rokt-bff integrity``
-        prints the same. Raises ``KeyError`` for a script that there is not.
+        ``base``: the BFF's address as the page sees it, by default this app's own prefix.
+        ``preload``: for a page whose own script imports it. Make the tag anew for each page: it
+        is another after an upgrade. Raises ``KeyError`` for a script that there is not.
         """
-        tag = release().tag(script, base or self.settings.url_prefix)
+        tag = release().tag(script, base or self.settings.url_prefix, preload=preload)
         return Markup(tag)  # noqa: S704, it escapes what it is given
 
     @property

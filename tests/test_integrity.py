@@ -82,8 +82,8 @@ def test_the_command_prints_what_a_browser_will_compute(
     values = dict(re.findall(r"^(\S+\.js)  (sha384-\S+)$", done.stdout, re.MULTILINE))
     tags = re.findall(r"^<.+>$", done.stdout, re.MULTILINE)
     assert sorted(values) == LOADED
-    assert len(tags) == len(LOADED)
-    assert tags[-1].startswith('<script type="module" async data-rokt-bff="' + BASE)
+    assert [tag.split()[0] for tag in tags] == ["<script", *["<link"] * len(LOADED)]
+    assert tags[0].startswith('<script type="module" async data-rokt-bff="' + BASE)
     for tag in tags:
         found = re.search(rf'"{BASE}(/static/\w+/([^"/]+))".* integrity="([^"]+)"', tag)
         assert found, tag
@@ -155,3 +155,18 @@ def test_imported_from_a_release_s_address_it_finds_its_server_by_itself(
             "async (path) => Object.keys(await import(path))", f"/rokt{release().path(script)}"
         )
         assert names
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("is_right", [True, False])
+def test_what_is_preloaded_is_held_to_its_integrity_when_it_is_imported(
+    demo: Demo, page: Page, is_right: bool
+) -> None:
+    with demo.server.app.app_context():
+        tag = demo.server.parts.upsells.script_tag(preload=True)
+    visit(page, demo, tag if is_right else tag.replace("sha384-", "sha384-AAAA"))
+    came = page.evaluate(
+        "(path) => import(path).then(() => true, () => false)",
+        f"/rokt{release().path('bridge.js')}",
+    )
+    assert came == is_right
