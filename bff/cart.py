@@ -87,7 +87,8 @@ class HeldCart:
 
     ``removed`` and ``known`` are catalogue item ids, oldest first: taken out of this cart, and
     ever held in this session. ``seen`` maps page → cart item id → last ``seq`` applied; it
-    keeps ids that are gone, as tombstones against late adds.
+    keeps ids that are gone, as tombstones against late adds. ``products``: what the shop last
+    told of its own cart, SKU → quantity, and every line follows it; None while it told nothing.
     """
 
     cart_id: str
@@ -96,6 +97,7 @@ class HeldCart:
     removed: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    products: Mapping[str, int] | None = None
 
     def line(self, cart_item_id: str | None) -> Line | None:
         """Return the line of this item, or None."""
@@ -118,7 +120,8 @@ class HeldCart:
 def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
     """Return the cart after one message; the same object when the message changes nothing.
 
-    Raises ``InvalidInput`` when a new line would exceed ``max_lines``.
+    An item whose linked product is not in the shop's cart does not stay, whatever the placement
+    shows. Raises ``InvalidInput`` when a new line would exceed ``max_lines``.
     """
     target = update.item.cart_item_id if update.item else update.removed_id
     if target is None:
@@ -130,10 +133,12 @@ def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
     if replaced is not None and _is_late(cart, update, replaced):
         replaced = None  # what has become of it since is newer than this message
     if not _is_late(cart, update, target):
-        if update.item is not None:
-            changed = _set_line(cart, update, update.item, replaced, max_lines)
+        item = following(cart, update.item) if update.item is not None else None
+        if item is not None:
+            changed = _set_line(cart, update, item, replaced, max_lines)
         else:
             changed = without(cart, cart.known_as(target, update.page))
+            changed = without(changed, changed.known_as(replaced, update.page))
         changed = _remember(changed, update, (target, replaced))
     elif replaced is not None:
         # What the item says is outdated, but that it took the old one's place is still news.
@@ -144,10 +149,26 @@ def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
     return cart if changed is cart else replace(changed, version=cart.version + 1)
 
 
+def following(cart: HeldCart, item: CartItem) -> CartItem | None:
+    """Return an item as the shop's own products let it be; None where its product is not there."""
+    sku = item.linked_product_id
+    if sku is None or cart.products is None:
+        return item
+    quantity = cart.products.get(sku, 0)
+    if quantity and item.quantity_must_be_synchronized:
+        return replace(item, quantity=quantity)
+    return item if quantity else None
+
+
 def after_confirm(cart: HeldCart, quoted_version: int, new_cart_id: str) -> HeldCart:
-    """Return the cart that follows a bought one: only lines added or changed after the quote."""
+    """Return the cart that follows a bought one: only lines added or changed after the quote.
+
+    The shop's products are not known any more. Those that it told were of the cart that was
+    bought; an extra for them, offered after payment, must not leave because they are sold.
+    """
     kept = tuple(line for line in cart.lines if line.revision > quoted_version)
-    return replace(cart, cart_id=new_cart_id, version=cart.version + 1, lines=kept, removed=())
+    cart = replace(cart, cart_id=new_cart_id, version=cart.version + 1, lines=kept)
+    return replace(cart, removed=(), products=None)
 
 
 def _is_late(cart: HeldCart, update: Update, target: str) -> bool:

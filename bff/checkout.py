@@ -26,7 +26,7 @@ from bff.draining import SENDERS
 from bff.errors import InvalidInput, NotFound, StoreUnavailable, Unauthorized
 from bff.outcomes import Done, NotSent, Outcome, Refused
 from bff.places import Places
-from bff.products import follow_products
+from bff.products import check_products, follow_products
 from bff.purging import batches
 from bff.recording import Purchase
 from bff.releasing import Releasing
@@ -117,18 +117,12 @@ class Checkout:
         )
 
     def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
-        """Let linked items follow the shop's own cart: ``{sku: quantity}``, all of it.
+        """Let linked items follow the shop's own cart, now and with every later update.
 
-        Raises ``InvalidInput`` for a quantity that is no whole number from 0 to the maximum.
+        ``{sku: quantity}``, all of it. Raises ``Unauthorized``, and ``InvalidInput`` for a
+        quantity that is no whole number from 0 to the maximum and for too many products.
         """
-        most = self._settings.max_quantity
-        wrong = {
-            sku: [f"must be a whole number from 0 to {most}"]
-            for sku, quantity in quantities.items()
-            if not isinstance(quantity, int) or not 0 <= quantity <= most
-        }
-        if wrong:
-            raise InvalidInput("Quantities of products are wrong.", errors=wrong)
+        check_products(quantities, self._settings.max_quantity)
         return self._change(handle, lambda cart: follow_products(cart, quantities), "sync")
 
     def any_placements(self, handle: str, question: PageQuestion) -> Placements:

@@ -32,6 +32,7 @@ def dump_cart(cart: HeldCart) -> str:
             "removed": cart.removed,
             "known": cart.known,
             "seen": cart.seen,
+            "products": cart.products,
         }
     )
 
@@ -49,6 +50,7 @@ def load_cart(text: str) -> HeldCart:
         removed=tuple(data["removed"]),
         known=tuple(data["known"]),
         seen=data["seen"],
+        products=data["products"],
     )
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_cors import CORS
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from bff.answering import to_json
 from bff.asking import Wish
+from bff.buying import Buying
 from bff.cart import Update
 from bff.cart_api import Attempt, CartApi
 from bff.checkout import EMPTY_CART, Checkout, PageQuestion
@@ -28,6 +29,7 @@ from bff.errors import ConfigError, Unauthorized
 from bff.guard import BRIDGE_HEADER
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
+from bff.pressing import press
 from bff.policy import sources
 from bff.publishing import release
 from bff.recording import Purchase
@@ -273,8 +275,27 @@ class Upsells:
         """Read an order. Raises ``NotFound``, ``StoreUnavailable``."""
         return runtime().checkout.order(str(order_id))
 
+    def buy_instantly(self, charge: Callable[[Quote], str | int | None]) -> Response:
+        """Answer an instant purchase, which a placement on the thanks page asks for.
+
+        For a POST route of the shop's own that bridge-purchase.js is told of. The items are
+        reserved; then ``charge(quote)`` charges ``quote.total`` to what the shopper paid with
+        before and returns the new order's id, or None when that cannot be done. A repetition
+        after a lost answer comes with the same ``quote_id``: use it as the charge's idempotency
+        key. All of the items or none are bought, at the price shown or less. The guard's rules
+        hold as for the blueprint's routes; with Flask-WTF's CSRFProtect, exempt the route.
+        """
+        here = runtime()
+        return press(Buying(here.store, here.checkout, self._clock), charge)
+
     def sync_products(self, quantities: Mapping[str, int]) -> Cart:
-        """Let linked items follow the shop's own cart: ``{sku: quantity}``, all products in it."""
+        """Let linked items follow the shop's own cart: ``{sku: quantity}``, all products in it.
+
+        Call it whenever that cart changes. An item linked to a product that is not in it leaves,
+        now or when the placement adds it later; one whose quantity must be synchronized takes
+        the product's. Until the first call, and in the cart after a purchase, nothing follows.
+        Raises ``InvalidInput`` that names the product, ``StoreUnavailable``.
+        """
         handle = kept_handle()
         if handle is None:
             return EMPTY_CART

@@ -23,6 +23,7 @@ from bff.schemas import (
     CancelBody,
     OrderBody,
     PlacementsBody,
+    ProductsBody,
     ReserveBody,
     UpdateBody,
 )
@@ -75,6 +76,8 @@ def describe(prefix: str) -> dict[str, Any]:
         parameters=[_ORDER_ID])  # fmt: skip
     add("/orders/{order_id}/cancel", "post", "Cancel items of an order.", OrderAnswer,
         body=CancelBody, security=_SERVER, parameters=[_ORDER_ID])  # fmt: skip
+    add("/products", "post", "Let linked items follow the shop's own products.", CartAnswer,
+        body=ProductsBody, security=_SERVER)  # fmt: skip
     add("/health", "get", "Tell that the server works.", None)
     add("/openapi.json", "get", "Describe this interface.", None)
     add("/static/{filename}", "get", "Load the bridge's module.", None, media="text/javascript",

@@ -25,6 +25,7 @@ from bff.money import (
     read_amount,
     same_to_rounding,
 )
+from bff.products import MAX_PRODUCTS
 
 # The ids of Rokt's samples have 40 to 120 characters, with a provider's prefix.
 MAX_ID = 200
@@ -200,6 +201,18 @@ class OrderBody(AttributesBody):
     extra = fields.Dict(keys=fields.String(), validate=_sendable, load_default=dict)
 
 
+class ProductsBody(Body):
+    """``POST /products``, from a partner's server: all products in its own cart, by SKU."""
+
+    handle = fields.String(required=True, validate=[validate.Length(1, 100), _ID])
+    quantities = fields.Dict(
+        keys=fields.String(validate=[validate.Length(1, MAX_ID), _TEXT]),
+        values=fields.Integer(strict=True, validate=validate.Range(min=0)),
+        required=True,
+        validate=validate.Length(max=MAX_PRODUCTS),
+    )
+
+
 class CancelBody(Body):
     """``POST /orders/<orderId>/cancel``: all of it, or one item."""
 
@@ -243,7 +256,7 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
     elif _quantity_of(updated, new_name) == 0:
         removed_id = _load_item(Named(), updated, new_name)["cart_item_id"]
     else:
-        item = _read_item(updated, new_name, settings)
+        item = read_item(updated, new_name, settings)
     page = body.get("page")
     update = Update(
         item=item,
@@ -288,7 +301,11 @@ def _load_item(schema: Schema, item: object, name: str) -> dict[str, Any]:
         raise invalid({f"{name}.{field}": x for field, x in error.errors.items()}) from None
 
 
-def _read_item(data: object, name: str, settings: Settings) -> CartItem:
+def read_item(data: object, name: str, settings: Settings) -> CartItem:
+    """Read an SDK's CartItem that is to be held; ``name`` is what the body calls it.
+
+    Raises ``InvalidInput`` that names each wrong member.
+    """
     item = _load_item(SdkItem(), data, name)
     errors: dict[str, list[str]] = {}
     quantity, unit_price = item["quantity"], item["unit_price"]

@@ -34,6 +34,7 @@ from bff.schemas import (
     CancelBody,
     OrderBody,
     PlacementsBody,
+    ProductsBody,
     ReserveBody,
     load,
     load_update,
@@ -205,6 +206,14 @@ def post_cancel(order_id: str) -> Response:
     """Cancel an order's items, or one of them."""
     body = load(CancelBody(), _body())
     return jsonify(to_json(runtime().checkout.cancel(order_id, body["cart_item_id"])))
+
+
+@blueprint.post("/products")
+@opened_to(Caller.SERVER)
+def post_products() -> Response:
+    """Let linked items follow a partner's own cart."""
+    body = load(ProductsBody(), _body())
+    return jsonify(to_json(runtime().checkout.sync_products(body["handle"], body["quantities"])))
 
 
 @blueprint.get("/static/<filename>")

@@ -41,6 +41,7 @@ OPEN_TO = {
     ("POST", "/rokt/orders"): Caller.SERVER,
     ("GET", "/rokt/orders/<path:order_id>"): Caller.SERVER,
     ("POST", "/rokt/orders/<path:order_id>/cancel"): Caller.SERVER,
+    ("POST", "/rokt/products"): Caller.SERVER,
     ("GET", "/rokt/static/<filename>"): Caller.PUBLIC,
     ("GET", "/rokt/openapi.json"): Caller.PUBLIC,
     ("GET", "/rokt/health"): Caller.PUBLIC,
