@@ -29,8 +29,8 @@ from bff.errors import ConfigError, Unauthorized
 from bff.guard import BRIDGE_HEADER
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
-from bff.pressing import press
 from bff.policy import sources
+from bff.pressing import press
 from bff.publishing import release
 from bff.recording import Purchase
 from bff.runtime import (
@@ -88,10 +88,12 @@ class Upsells:
         watcher = _Signals(app)
         store = Store(settings.database_url or _default_database(app))
         api = CartApi(settings, self._clock, watcher.call_made)
+        checkout = Checkout(settings, store, api, self._clock, watcher)
         app.extensions[KEY] = Runtime(
             settings=settings,
             store=store,
-            checkout=Checkout(settings, store, api, self._clock, watcher),
+            checkout=checkout,
+            buying=Buying(store, checkout, self._clock),
             limiter=_limiter(settings),
         )
         app.after_request(set_cookie)
@@ -285,8 +287,7 @@ class Upsells:
         key. All of the items or none are bought, at the price shown or less. The guard's rules
         hold as for the blueprint's routes; with Flask-WTF's CSRFProtect, exempt the route.
         """
-        here = runtime()
-        return press(Buying(here.store, here.checkout, self._clock), charge)
+        return press(charge)
 
     def sync_products(self, quantities: Mapping[str, int]) -> Cart:
         """Let linked items follow the shop's own cart: ``{sku: quantity}``, all products in it.

@@ -156,6 +156,12 @@ def order_of_quote(connection: Connection, session_id: str, quote_id: str) -> st
     ).scalar()
 
 
+def first_order(connection: Connection, session_id: str) -> str | None:
+    """Return the id of a session's first order, if it has one."""
+    query = select(orders.c.id).where(orders.c.session_id == session_id)
+    return connection.execute(query.order_by(orders.c.created_at).limit(1)).scalar()
+
+
 def set_refunded(connection: Connection, order_id: str, at: datetime) -> bool:
     """Note that the shopper has their money back; False when the order needs no refund."""
     result = connection.execute(

@@ -24,6 +24,7 @@ from bff.schemas import (
     OrderBody,
     PlacementsBody,
     ProductsBody,
+    PurchaseBody,
     ReserveBody,
     UpdateBody,
 )
@@ -78,6 +79,8 @@ def describe(prefix: str) -> dict[str, Any]:
         body=CancelBody, security=_SERVER, parameters=[_ORDER_ID])  # fmt: skip
     add("/products", "post", "Let linked items follow the shop's own products.", CartAnswer,
         body=ProductsBody, security=_SERVER)  # fmt: skip
+    add("/purchases", "post", "Reserve an instant purchase.", None, body=PurchaseBody,
+        security=_SERVER)  # fmt: skip
     add("/health", "get", "Tell that the server works.", None)
     add("/openapi.json", "get", "Describe this interface.", None)
     add("/static/{filename}", "get", "Load the bridge's module.", None, media="text/javascript",

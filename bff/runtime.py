@@ -18,6 +18,7 @@ from itsdangerous import BadSignature, Signer
 from limits import RateLimitItemPerSecond
 from limits.strategies import MovingWindowRateLimiter
 
+from bff.buying import Buying
 from bff.checkout import Checkout
 from bff.config import Settings
 from bff.errors import RateLimited, Unauthorized
@@ -39,6 +40,7 @@ class Runtime:
     settings: Settings
     store: Store
     checkout: Checkout
+    buying: Buying
     limiter: MovingWindowRateLimiter
 
     def check_rate(self, handle: str) -> None:

@@ -213,6 +213,12 @@ class ProductsBody(Body):
     )
 
 
+class PurchaseBody(Body):
+    """``POST /purchases``, from a partner's server; the rest is the bridge's message."""
+
+    handle = fields.String(required=True, validate=[validate.Length(1, 100), _ID])
+
+
 class CancelBody(Body):
     """``POST /orders/<orderId>/cancel``: all of it, or one item."""
 

@@ -16,9 +16,11 @@ from werkzeug.routing import RequestRedirect
 
 from bff.answering import problem, to_json
 from bff.asking import Wish
+from bff.buying import begun_to_json
 from bff.checkout import EMPTY_CART, PageQuestion
 from bff.errors import BffError, StoreUnavailable, Unauthorized
 from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
+from bff.instant import load_press
 from bff.openapi import describe
 from bff.publishing import current, of_release
 from bff.reading import read_json
@@ -35,6 +37,7 @@ from bff.schemas import (
     OrderBody,
     PlacementsBody,
     ProductsBody,
+    PurchaseBody,
     ReserveBody,
     load,
     load_update,
@@ -214,6 +217,18 @@ def post_products() -> Response:
     """Let linked items follow a partner's own cart."""
     body = load(ProductsBody(), _body())
     return jsonify(to_json(runtime().checkout.sync_products(body["handle"], body["quantities"])))
+
+
+@blueprint.post("/purchases")
+@opened_to(Caller.SERVER)
+def post_purchase() -> Response:
+    """Reserve an instant purchase for a partner's backend, which then charges and confirms."""
+    here = runtime()
+    data = _body()
+    handle = load(PurchaseBody(), data)["handle"]
+    pressed = load_press(data, here.settings)
+    begun = here.buying.begin(handle, pressed, Wish(accept_language=shopper_language()))
+    return jsonify(begun_to_json(begun))
 
 
 @blueprint.get("/static/<filename>")

@@ -160,7 +160,16 @@ def test_the_bridge_s_address_can_be_asked_for(shop: Shop) -> None:
 
 
 def test_the_public_names_are_the_documented_ones() -> None:
-    verbs = {"cart", "remove", "any_placements", "reserve", "confirm", "release", "cancel"}
+    verbs = {
+        "cart",
+        "remove",
+        "buy_instantly",
+        "any_placements",
+        "reserve",
+        "confirm",
+        "release",
+        "cancel",
+    }
     verbs |= {"sync_products", "order", "rotate", "session_ref", "to_json", "settings"}
     verbs |= {"init_app", "init_db", "deliver_in_background"}
     assert {name for name in vars(Upsells) if not name.startswith("_")} == verbs

@@ -1,0 +1,135 @@
+"""Instant purchase: one press on the thanks page is held, reserved, charged and confirmed.
+
+The items go through reserve and confirm like any other, in a session of the press's own: nothing
+else that the shopper holds, in another tab say, is bought with them. Its handle is derived from
+the shopper's and the press, so a repetition after a lost answer finds the same quote and order,
+and nobody without the shopper's handle can find it.
+
+Whether the shopper may be charged again is the shop's to say; the page cannot say that it paid.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from bff import ledger, store
+from bff.answering import to_json
+from bff.asking import Wish
+from bff.cart import Update
+from bff.checkout import Checkout
+from bff.errors import Unauthorized
+from bff.instant import Press, Why, hindrance
+from bff.recording import Purchase
+from bff.shapes import Order, Quote
+from bff.store import Store
+
+# A press is answered within seconds; a repetition comes within minutes.
+SESSION_OF_A_PRESS = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A press whose items are reserved: ``quote`` may be charged unless ``why`` says no.
+
+    ``order``: it was bought before, and this is a repetition. ``handle`` is the press's own.
+    """
+
+    handle: str = field(repr=False)
+    quote: Quote | None = None
+    order: Order | None = None
+    why: Why | None = None
+
+
+class Buying:
+    """Begins presses, and confirms those that were paid for."""
+
+    def __init__(self, database: Store, checkout: Checkout, clock: Callable[[], datetime]) -> None:
+        self._store = database
+        self._checkout = checkout
+        self._clock = clock
+
+    def begin(self, handle: str, press: Press, wish: Wish) -> Begun:
+        """Hold and reserve a press's items for the shopper of a handle.
+
+        Raises ``Unauthorized`` for a handle without a live session, ``StoreUnavailable``; never
+        for what Rokt does: then ``why`` is set, and what was reserved is given back.
+        """
+        own = handle_of(handle, press.purchase_id)
+        rokt_session_id = self._open(handle, own)
+        if (order := self._bought_before(own)) is not None:
+            return Begun(own, order=order)
+        for item in press.items:
+            # Late for a press that was bought meanwhile: the new cart stays empty.
+            update = Update(item=item, page=press.purchase_id, seq=1, name="upsellItems")
+            self._checkout.update(own, update, rokt_session_id)
+        quote = self._checkout.reserve(own, wish)
+        why = hindrance(press, quote)
+        if why is None:
+            return Begun(own, quote)
+        if (order := self._bought_before(own)) is not None:
+            return Begun(own, order=order)  # by a repetition that was faster
+        self.give_up(own)
+        return Begun(own, quote, why=why)
+
+    def confirm(self, own: str, quote: Quote, order_id: str, language: str | None) -> Order:
+        """Confirm what was charged. Raises as ``Checkout.confirm`` does."""
+        purchase = Purchase(
+            order_id=order_id,
+            quote_id=quote.quote_id,
+            attributes={},
+            extra={},
+            accept_language=language,
+            insists=True,
+        )
+        return self._checkout.confirm(own, purchase)
+
+    def give_up(self, own: str) -> None:
+        """Give back what was reserved for a press that was not paid for."""
+        self._checkout.release(own)
+
+    def _open(self, handle: str, own: str) -> str:
+        """Start the press's session, once; return Rokt's session id, which is the shopper's."""
+        now = self._clock()
+        try:
+            with self._store.write() as connection:
+                shopper = store.find_session(connection, handle, now=now)
+                if shopper is None:
+                    raise Unauthorized("This session has ended.")
+                if store.find_session(connection, own, now=None) is None:
+                    expires_at = now + SESSION_OF_A_PRESS
+                    store.create_session(connection, own, now=now, expires_at=expires_at)
+        except IntegrityError:
+            return self._open(handle, own)  # a repetition was faster; now it is there
+        return shopper.rokt_session_id
+
+    def _bought_before(self, own: str) -> Order | None:
+        with self._store.read() as connection:
+            session = store.find_session(connection, own, now=None)
+            order_id = ledger.first_order(connection, session.id) if session else None
+        return None if order_id is None else self._checkout.order(order_id)
+
+
+def begun_to_json(begun: Begun) -> dict[str, Any]:
+    """Show a partner's backend what it may charge, and the handle to confirm it with."""
+    told: dict[str, Any] = {"handle": begun.handle}
+    if begun.quote is not None:
+        told["quote"] = to_json(begun.quote)
+    if begun.order is not None:
+        told["order"] = to_json(begun.order)
+    if begun.why is not None:
+        told["reason"] = begun.why.value
+    return told
+
+
+def handle_of(handle: str, purchase_id: str) -> str:
+    """Return the handle of a press's own session: 256 bits, known to who knows the shopper's."""
+    digest = hmac.digest(handle.encode(), f"purchase {purchase_id}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
