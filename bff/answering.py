@@ -21,8 +21,9 @@ class Answer(Schema):
 
     @post_dump
     def drop_optional(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Leave out what is None, or false."""
-        return {k: v for k, v in data.items() if k not in self.optional or v not in (None, False)}
+        """Leave out what is None, or false; but 0 says something."""
+        said = {k: v for k, v in data.items() if v is not None and v is not False}
+        return {k: v for k, v in data.items() if k not in self.optional or k in said}
 
 
 def _amount(data_key: str | None = None, attribute: str | None = None) -> fields.Decimal:
@@ -42,13 +43,15 @@ def _time(data_key: str) -> fields.AwareDateTime:
 
 
 class ItemAnswer(Answer):
-    """An ``Item``."""
+    """An ``Item``; ``available`` and ``lockedPrice`` in a cart only."""
 
     optional = (
         "linkedProductId",
         "quantityMustBeSynchronized",
         "reservedUntil",
         "reason",
+        "available",
+        "lockedPrice",
     )
     cart_item_id = _text("cartItemId")
     catalog_item_id = _text("catalogItemId")
@@ -63,6 +66,8 @@ class ItemAnswer(Answer):
     quantity_must_be_synchronized = fields.Boolean(data_key="quantityMustBeSynchronized")
     reserved_until = _time("reservedUntil")
     reason = fields.String()
+    available = fields.Integer()
+    locked_price = fields.Decimal(as_string=True, data_key="lockedPrice")
 
 
 class CartAnswer(Answer):
@@ -126,6 +131,15 @@ class OrderAnswer(Answer):
     attempts = fields.Integer(required=True)
     next_attempt_at = _time("nextAttemptAt")
     last_error = fields.String(data_key="lastError")
+
+
+class PurchaseAnswer(Answer):
+    """A press that was begun for a partner: its handle, and what may be charged, if anything."""
+
+    handle = _text()
+    quote = fields.Nested(QuoteAnswer)
+    order = fields.Nested(OrderAnswer)
+    reason = fields.String()
 
 
 class PlacementsAnswer(Answer):

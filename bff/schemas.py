@@ -81,6 +81,15 @@ class Quantity(fields.Field[int]):
         return int(value)
 
 
+class Switch(fields.Boolean):
+    """True or false; 0, 1.0 and text are neither, though Python takes 0 for false."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false")
+        return value
+
+
 class Named(Schema):
     """The one member of an old item that can be trusted, and of a removal that is needed."""
 
@@ -109,9 +118,7 @@ class SdkItem(Named):
     linked_product_id = fields.String(
         data_key="linkedProductId", allow_none=True, validate=[validate.Length(1, MAX_ID), _TEXT]
     )
-    quantity_must_be_synchronized = fields.Boolean(
-        data_key="quantityMustBeSynchronized", allow_none=True, truthy={True}, falsy={False}
-    )
+    quantity_must_be_synchronized = Switch(data_key="quantityMustBeSynchronized", allow_none=True)
     provider_data = fields.String(
         data_key="providerData",
         allow_none=True,
@@ -140,7 +147,7 @@ class UpdateBody(Body):
     rokt_session_id = fields.String(
         data_key="roktSessionId", validate=[validate.Length(1, 128), _ID], allow_none=True
     )
-    preselected = fields.Boolean(truthy={True}, falsy={False}, allow_none=True)
+    preselected = Switch(allow_none=True)
 
 
 class AttributesBody(Body):
@@ -175,13 +182,7 @@ class ReserveBody(AttributesBody):
         validate=validate.Length(max=1000),
         load_default=dict,
     )
-    is_paypal_payment = fields.Boolean(
-        data_key="isPayPalPayment",
-        truthy={True},
-        falsy={False},
-        allow_none=True,
-        load_default=None,
-    )
+    is_paypal_payment = Switch(data_key="isPayPalPayment", allow_none=True, load_default=None)
     merchant_id = fields.String(
         data_key="merchantId",
         validate=[validate.Length(1, MAX_ID), _TEXT],

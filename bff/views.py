@@ -26,6 +26,7 @@ from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
 from bff.runtime import (
+    cookie_name,
     kept_handle,
     runtime,
     shopper_language,
@@ -249,7 +250,7 @@ def released(release: str, filename: str) -> Response:
 @opened_to(Caller.PUBLIC)
 def get_openapi() -> Response:
     """Describe this interface, for machines."""
-    return jsonify(describe(runtime().settings.url_prefix))
+    return jsonify(describe(runtime().settings.url_prefix, cookie_name(current_app)))
 
 
 @blueprint.get("/health")
