@@ -32,7 +32,8 @@ from bff.recording import Purchase
 from bff.releasing import Releasing
 from bff.reservation import State
 from bff.reserving import OPEN_STATES, Reserving
-from bff.shapes import Cart, Order, Placements, Quote, view_cart
+from bff.shapes import Cart, Order, Placements, Quote
+from bff.showing import view_cart
 from bff.store import Session, Store
 from bff.sweeping import Sweeping
 from bff.watching import Watcher
@@ -240,7 +241,8 @@ class Checkout:
                     rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
                     view = view_cart(changed, rows, now)
                     break
-        self._watcher.cart_changed(session.id, cause, view)
+        if (changed.lines, changed.removed) != (session.cart.lines, session.cart.removed):
+            self._watcher.cart_changed(session.id, cause, view)
         return view
 
     def _tell_cart(self, session_id: str, cause: str) -> Cart:

@@ -39,12 +39,17 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an item is not in a quote, for programs; Rokt's own words never reach a shopper."""
+    """Why an item is not in a quote, for programs; Rokt's own words never reach a shopper.
+
+    ``price_changed`` is only told of a held line: Rokt has reserved it, for more than the shopper
+    saw or consented to.
+    """
 
     SOLD_OUT = "sold_out"
     REJECTED = "rejected"
     PARTLY_RESERVED = "partly_reserved"
     CURRENCY_CHANGED = "currency_changed"
+    PRICE_CHANGED = "price_changed"
     UNREACHABLE = "unreachable"
     BUSY = "busy"
 

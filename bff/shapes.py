@@ -1,7 +1,8 @@
 """The shapes that callers see (Cart, Item, Quote, Order), made from held lines and reservations.
 
 Pure: what is in a quote, what counts as rejected, which price changes need consent, what an
-order's status is. How they look as JSON is for ``bff.schemas``.
+order's status is. What a cart shows is for ``bff.showing``, how they look as JSON for
+``bff.answering``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from bff.cart import CartItem, HeldCart, Line
+from bff.cart import CartItem, HeldCart
 from bff.money import to_minor
 from bff.reservation import Reason, Reservation, State
 
@@ -21,7 +22,10 @@ from bff.reservation import Reason, Reservation, State
 class Item:
     """One line as it stands. ``status``: ``held`` or a ``State``; ``reason`` says why not.
 
-    Prices are those that Rokt locked where it has, else those that the shopper saw.
+    In a cart, ``quantity`` and the prices are what the shopper asked for and saw. What Rokt's
+    answer makes of that stands beside them: ``available`` of ``quantity`` can be had (None: all
+    of it), each for ``locked_price`` (None: as seen). In a quote or an order, quantity and prices
+    are what Rokt granted and locked, and these two say nothing.
     """
 
     cart_item_id: str
@@ -37,13 +41,16 @@ class Item:
     quantity_must_be_synchronized: bool = False
     reserved_until: datetime | None = None
     reason: str | None = None
+    available: int | None = None
+    locked_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cart:
     """What the shopper holds.
 
-    ``totals``: currency → sum of what they saw, of all items that Rokt has not rejected.
+    ``totals``: currency → sum of what they would pay as it stands, for what is available: what
+    Rokt locked where it has, else what they saw.
     """
 
     cart_id: str
@@ -143,20 +150,6 @@ class Placements:
         return self.result
 
 
-def view_cart(cart: HeldCart, rows: Iterable[Reservation], now: datetime) -> Cart:
-    """Join the held lines with where each stands at Rokt (``rows`` without an order)."""
-    rows = tuple(rows)
-    items = tuple(_view_line(line, rows, now) for line in cart.lines)
-    return Cart(
-        cart_id=cart.cart_id,
-        version=cart.version,
-        items=items,
-        # What Rokt has rejected is not going to be charged, so it counts for nothing.
-        totals=totals_of(item for item in items if item.status != State.REJECTED),
-        removed=cart.removed,
-    )
-
-
 def make_quote(
     quote_id: str,
     cart: HeldCart,
@@ -244,32 +237,15 @@ def order_status(states: Iterable[State]) -> OrderStatus:
 
 def totals_of(items: Iterable[Item]) -> dict[str, Decimal]:
     """Sum the items' totals by currency."""
+    return sum_up((item.currency, item.total_price) for item in items)
+
+
+def sum_up(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """Sum pairs of currency and amount by currency."""
     totals: dict[str, Decimal] = {}
-    for item in items:
-        totals[item.currency] = totals.get(item.currency, Decimal(0)) + item.total_price
+    for currency, amount in amounts:
+        totals[currency] = totals.get(currency, Decimal(0)) + amount
     return totals
-
-
-def _view_line(line: Line, rows: Sequence[Reservation], now: datetime) -> Item:
-    row = next((row for row in reversed(rows) if row.is_for(line)), None)
-    live = row is not None and row.state is State.RESERVED and not row.lapsed(now)
-    refused = row is not None and row.state is State.REJECTED
-    item = line.item
-    return Item(
-        cart_item_id=item.cart_item_id,
-        catalog_item_id=item.catalog_item_id,
-        name=item.name,
-        description=item.description,
-        quantity=item.quantity,
-        unit_price=to_minor(item.unit_price, item.currency),
-        total_price=to_minor(item.total_price, item.currency),
-        currency=item.currency,
-        status=row.state.value if row and (live or refused) else "held",
-        linked_product_id=item.linked_product_id,
-        quantity_must_be_synchronized=item.quantity_must_be_synchronized,
-        reserved_until=row.expires_at if row and live else None,
-        reason=row.reason if row and (live or refused) else None,
-    )
 
 
 def _rejected(item: CartItem, quantity: int, reason: str) -> Rejected:

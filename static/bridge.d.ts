@@ -30,8 +30,12 @@ export interface Item {
   quantityMustBeSynchronized?: boolean;
   status: "held" | "reserved" | "rejected";
   reservedUntil?: string | null;
-  /** Why a rejected line was rejected. */
+  /** Why not all of it can be had, such as `sold_out`, `partly_reserved` or `price_changed` (consent is missing). */
   reason?: string | null;
+  /** How much of `quantity` the shopper can have as Rokt's answer stands, 0 included; absent: all of it. */
+  available?: number;
+  /** The unit price that Rokt locked, where it is another than `unitPrice`, which the shopper saw. */
+  lockedPrice?: string;
 }
 
 /** The cart that the server holds for this shopper. */
@@ -39,7 +43,7 @@ export interface Cart {
   cartId: string | null;
   version: number;
   items: Item[];
-  /** Currency to sum, such as `{USD: "25.00"}`, of the lines that are not rejected: those are not charged. */
+  /** Currency to sum, such as `{USD: "25.00"}`, of what is available: at the price that Rokt locked, else as seen. */
   totals: Record<string, string>;
   /** Catalogue items that the shopper took out. */
   removed: string[];

@@ -179,6 +179,7 @@ def test_a_partners_backend_tells_its_products_and_linked_items_follow(
     left = sync(shop, shopper)
     assert (quantities_of(left), left["removed"]) == ({"parking.standard": 1}, [INSURANCE])
     assert quantities_of(shopper.add(INSURANCE)) == {"parking.standard": 1}
+    sync(shop, shopper, ticket_concert=4)  # nobody needs to hear of that: no item follows it
     assert [told["cause"] for told in shop.heard.of("cart")].count("sync") == 2
 
 

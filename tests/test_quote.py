@@ -1,4 +1,4 @@
-"""What of the reserved may be charged and what is told: quotes, the shown cart, order states."""
+"""What of the reserved may be charged and what is told: quotes, and the states of orders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from bff.cart import HeldCart, Line
 from bff.documents import dump_quote, load_quote
 from bff.reservation import Reason, Reservation, State
-from bff.shapes import OrderStatus, PriceChange, Quote, make_quote, order_status, view_cart
+from bff.shapes import OrderStatus, PriceChange, Quote, make_quote, order_status
 from tests.samples import NOW, cart_item, held, reservation
 
 LINE = Line(cart_item("a", quantity=3), 4)
@@ -154,29 +154,7 @@ def test_every_quote_survives_its_document() -> None:
         assert load_quote(dump_quote(one)) == one
 
 
-# The cart as it is shown, and orders.
-
-
-def test_a_line_is_shown_as_seen_with_where_it_stands_at_rokt() -> None:
-    names = ("held", "live", "late", "gone", "no")
-    lines = tuple(Line(cart_item(name), 2) for name in names)
-    rows = [
-        reservation(lines[1], unit_price=Decimal(13)),
-        reservation(lines[2], left=0),
-        reservation(replace(lines[3], revision=1)),
-        reservation(lines[4], state=State.REJECTED, reason=Reason.SOLD_OUT, left=None),
-    ]
-    cart = view_cart(HeldCart("cart", 9, lines, ("z",)), rows, NOW)
-    assert {item.cart_item_id: (item.status, item.reason) for item in cart.items} == {
-        "held": ("held", None),
-        "live": ("reserved", None),
-        "late": ("held", None),
-        "gone": ("held", None),
-        "no": ("rejected", "sold_out"),
-    }
-    assert {item.unit_price for item in cart.items} == {Decimal("12.50")}
-    assert [item.reserved_until is not None for item in cart.items] == [False, True] + [False] * 3
-    assert (cart.totals, cart.version, cart.removed) == ({"USD": Decimal("50.00")}, 9, ("z",))
+# Orders.
 
 
 @pytest.mark.parametrize(
