@@ -2,14 +2,16 @@
 
 Each view says whose it is with ``@opened_to``; a view that does not say is closed to everybody.
 
-browser  a page: the session cookie with the bridge's header and a sign that the page is ours,
-         or a bearer handle from an allowed origin
-session  as browser, but without a session yet: it starts one
+browser  a page: the session cookie with the bridge's header, or a bearer handle; and in both
+         cases a sign of the browser's that the page is ours or of an allowed origin
+session  as browser, but without a session yet: it starts one, with the bridge's header
 server   a partner's backend, with the server key, and surely no browser
 public   anybody: static files, health, the API's description
 
 A cookie is sent by the browser on its own, so a cookie call must prove that our own page made
-it: the header forces a preflight elsewhere, and ``Origin`` or ``Sec-Fetch-Site`` tell the page.
+it: the header forces a preflight elsewhere, and ``Origin`` and ``Sec-Fetch-Site`` tell the page.
+Both are the browser's own word, which no page can change. Where both are there they must agree;
+where neither is, nobody vouches for the call, and it is refused.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from flask import Request
+from flask import Request, current_app
 
-from bff.config import Settings
+from bff.config import Settings, is_loopback
 from bff.errors import Forbidden, Unauthorized, UnsupportedMedia
 
 BRIDGE_HEADER = "Rokt-Bff"
@@ -42,6 +46,14 @@ class Caller(StrEnum):
     PUBLIC = "public"
 
 
+class Page(StrEnum):
+    """Whose page a browser says that a call comes from."""
+
+    OURS = "ours"  # or one of an allowed origin on our own site
+    ELSEWHERE = "elsewhere"  # of an allowed origin on another site
+    FOREIGN = "foreign"
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What the guard found: the handle sent as a bearer, or that the cookie counts."""
@@ -55,6 +67,8 @@ log = logging.getLogger("bff.guard")
 # Origins that the log was told of, once each; an attacker's many must not fill it.
 _told: set[str] = set()
 MAX_TOLD = 100
+# No host name is longer than 253 characters.
+MAX_SHOWN = 300
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -87,11 +101,17 @@ def admit(caller: Caller | None, request: Request, settings: Settings) -> Access
         return Access()
     # Other schemes are somebody else's: a staging site's basic authentication, say.
     bearer = _bearer(request) if _names_bearer(request) else None
-    if bearer is not None or caller is Caller.SESSION:
-        _check_origin(request, settings)
-        return Access(handle=bearer)
-    _check_cookie_call(request, settings)
-    return Access(by_cookie=True)
+    if caller is Caller.SESSION or bearer is None:
+        _check_header(request)
+    by_cookie = caller is Caller.BROWSER and bearer is None
+    page = _page(request, settings)
+    if page is Page.ELSEWHERE and by_cookie and request.method in SAFE_METHODS:
+        # A page elsewhere that has no handle yet is nobody: whatever cookie came along is not
+        # its own, and it reads an empty cart.
+        return Access()
+    if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):
+        raise _foreign(request)
+    return Access(handle=bearer, by_cookie=by_cookie)
 
 
 def _check_media_type(request: Request) -> None:
@@ -114,38 +134,53 @@ def _check_server(request: Request, settings: Settings) -> None:
         raise Unauthorized("Send Authorization: Bearer with the server key.", code="server_key")
 
 
-def _check_origin(request: Request, settings: Settings) -> None:
-    """A bearer call: no cookie is involved, so only which page may use this server counts."""
-    origin = request.headers.get("Origin")
-    if origin is not None:
-        if origin not in settings.origins and origin != _own_origin(request):
-            raise _foreign(request)
-    elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        raise _foreign(request)
-
-
-def _check_cookie_call(request: Request, settings: Settings) -> None:
+def _check_header(request: Request) -> None:
     if request.headers.get(BRIDGE_HEADER) != "1":
         raise Forbidden(f"Send the header {BRIDGE_HEADER}: 1.", code="bridge_header")
+
+
+def _page(request: Request, settings: Settings) -> Page:
+    """Tell by the browser's word which page made a call."""
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site")
-    if origin in settings.origins or site == "same-origin":
-        ours = True
-    elif site is not None:
-        ours = False
-    elif origin is not None:
-        # A browser without Sec-Fetch-Site. Behind a proxy that ends TLS our own origin is only
-        # known when the proxy's headers are trusted (werkzeug's ProxyFix) or in ORIGINS.
-        ours = origin == _own_origin(request)
-    else:
-        # Reading changes nothing, and another site's page cannot read the answer.
-        ours = request.method in SAFE_METHODS
-    if not ours:
-        raise _foreign(request)
+    if origin is None:  # as with a GET of our own page
+        return Page.OURS if site == "same-origin" else Page.FOREIGN
+    if origin == _own_origin(request) and site in {None, "same-origin"}:
+        return Page.OURS
+    if origin in settings.origins:
+        if site in {None, "same-origin", "same-site"}:
+            return Page.OURS
+        if site == "cross-site":
+            return Page.ELSEWHERE
+    return Page.FOREIGN
 
 
-def _own_origin(request: Request) -> str:
-    return f"{request.scheme}://{request.host}"
+def _own_origin(request: Request) -> str | None:
+    """Return the origin of our own pages; None when nothing that can be trusted says it.
+
+    The name in ``Host`` is whatever leads to this server: any name that somebody lets point
+    here. Over TLS the certificate vouches for it. Without, while developing, only addresses and
+    the names of this machine can be nobody else's.
+    """
+    host = request.host
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return None
+    secure = request.scheme == "https" or bool(current_app.config["SESSION_COOKIE_SECURE"])
+    if secure and not is_loopback(name):
+        return f"https://{host}"  # whatever a proxy that ends TLS makes of the scheme
+    if is_loopback(name) or _is_address(name):
+        return f"{request.scheme}://{host}"
+    return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _foreign(request: Request) -> Forbidden:
@@ -153,11 +188,13 @@ def _foreign(request: Request) -> Forbidden:
     origin = request.headers.get("Origin")
     if origin is None:
         return Forbidden(
-            "A call with the cookie must come from a page of this site.", code="foreign_origin"
+            "A call must come from a page of this site or of an origin in ROKT_BFF_ORIGINS.",
+            code="foreign_origin",
         )
-    if origin not in _told and len(_told) < MAX_TOLD:
-        _told.add(origin)
-        log.warning("refused a page of %r: if it is yours, add it to ROKT_BFF_ORIGINS", origin)
+    shown = origin[:MAX_SHOWN]
+    if shown not in _told and len(_told) < MAX_TOLD:
+        _told.add(shown)
+        log.warning("refused a page of %r: if it is yours, add it to ROKT_BFF_ORIGINS", shown)
     return Forbidden(
         "Pages of this origin may not call. Add it to ROKT_BFF_ORIGINS.", code="foreign_origin"
     )

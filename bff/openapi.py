@@ -46,7 +46,7 @@ PROBLEM = "application/problem+json"
 
 _SECURITY: Mapping[Caller, list[dict[str, list[str]]]] = {
     Caller.BROWSER: [{"cookie": [], "bridge": []}, {"handle": []}],
-    Caller.SESSION: [],
+    Caller.SESSION: [{"bridge": []}],
     Caller.SERVER: [{"serverKey": []}],
     Caller.PUBLIC: [],
 }

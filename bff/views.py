@@ -111,7 +111,7 @@ def broken(error: Exception) -> NoReturn:
 def get_cart() -> Response:
     """Read the held cart; without a session an empty one, and nothing is written."""
     access: Access = g.rokt_bff_access
-    handle = access.handle or kept_handle()
+    handle = access.handle or (kept_handle() if access.by_cookie else None)
     if handle is None:
         return jsonify(to_json(EMPTY_CART))
     try:

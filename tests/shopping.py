@@ -27,6 +27,11 @@ BRIDGE = {"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"}
 SERVER = {"Authorization": f"Bearer {SERVER_KEY}"}
 
 
+def bearer(handle: str) -> dict[str, str]:
+    """Headers of the bridge on a page that keeps its handle itself."""
+    return BRIDGE | {"Authorization": f"Bearer {handle}"}
+
+
 class Clock:
     """The shop's clock. It runs like the real one, from wherever a test has moved it."""
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from bff.cli import main
 from tests.emulator_client import Client
 from tests.processes import ROKT_BFF, Started, ran, settings_for, started
-from tests.shopping import SERVER
+from tests.shopping import BRIDGE, SERVER, bearer
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 COMMANDS = {
@@ -43,13 +43,13 @@ def ended_well(process: Started, number: signal.Signals) -> None:
 
 def hold_parking(emulator: Client, url: str) -> dict[str, str]:
     """Start a session that holds one item; returns its headers."""
-    handle = requests.post(f"{url}/session", json={}, timeout=5).json()["handle"]
-    bearer = {"Authorization": f"Bearer {handle}"}
+    opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=5)
+    headers = bearer(opened.json()["handle"])
     offer = emulator.control("GET", "offers").json()["offers"][0]
     body = {"updatedItem": {**offer, "quantity": 1, "totalPrice": offer["unitPrice"]}}
-    answer = requests.post(f"{url}/cart/updates", json=body, headers=bearer, timeout=10)
+    answer = requests.post(f"{url}/cart/updates", json=body, headers=headers, timeout=10)
     assert answer.status_code == 200, answer.text
-    return bearer
+    return headers
 
 
 def is_free(url: str) -> bool:
@@ -97,12 +97,13 @@ def test_serve_starts_answers_and_stops(
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"rokt-bff at (http://127\.0\.0\.1:\d+/rokt)")
         assert requests.get(f"{url}/health", timeout=5).json() == {"status": "ok"}
-        opened = requests.post(f"{url}/session", json={}, timeout=5).json()
-        bearer = {"Authorization": f"Bearer {opened['handle']}"}
-        assert requests.get(f"{url}/cart", headers=bearer, timeout=5).json() == opened["cart"]
+        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=5).json()
+        page = bearer(opened["handle"])
+        assert requests.get(f"{url}/cart", headers=page, timeout=5).json() == opened["cart"]
         script = requests.get(f"{url}/static/bridge.js", timeout=5)
         assert "createBridge" in script.text
-        large = requests.post(f"{url}/session", json={"x": "x" * 70_000}, timeout=5)
+        body = {"x": "x" * 70_000}
+        large = requests.post(f"{url}/session", json=body, headers=BRIDGE, timeout=5)
         assert large.status_code == 413
         assert large.headers["Content-Type"] == "application/problem+json"
         ended_well(server, number)
@@ -119,10 +120,10 @@ def test_serve_delivers_what_could_not_be_confirmed_at_once(
     environ = settings_for(emulator.url, confirm_timeout="2")
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"at (http://\S+)")
-        bearer = hold_parking(emulator, url)
-        requests.post(f"{url}/cart/reserve", json={}, headers=bearer, timeout=10)
+        page = hold_parking(emulator, url)
+        requests.post(f"{url}/cart/reserve", json={}, headers=page, timeout=10)
         emulator.faults("confirm", {"kind": "drop", "when": "before"})
-        order = {"handle": bearer["Authorization"].split()[1], "orderId": "A-1"}
+        order = {"handle": page["Authorization"].split()[1], "orderId": "A-1"}
         paid = requests.post(f"{url}/orders", json=order, headers=SERVER, timeout=10)
         assert paid.json()["status"] == "confirming"
         end = time.monotonic() + 30
@@ -144,10 +145,10 @@ def test_serve_finishes_what_is_under_way_when_it_is_stopped(
         ThreadPoolExecutor(1) as pool,
     ):
         url = server.wait_for(r"at (http://\S+)")
-        bearer = hold_parking(emulator, url)
+        page = hold_parking(emulator, url)
         emulator.faults("reserve", {"kind": "delay", "seconds": 1})
         under_way = pool.submit(
-            requests.post, f"{url}/cart/reserve", json={}, headers=bearer, timeout=10
+            requests.post, f"{url}/cart/reserve", json={}, headers=page, timeout=10
         )
         end = time.monotonic() + 10
         while emulator.control("GET", "faults").json()["reserve"]:

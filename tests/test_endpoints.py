@@ -127,7 +127,7 @@ def test_two_nulls_change_nothing(shopper: Shopper) -> None:
 
 
 def test_a_session_for_a_page_elsewhere_comes_with_its_handle(shop: Shop) -> None:
-    answer = shop.app.test_client().post("/rokt/session", json={})
+    answer = shop.app.test_client().post("/rokt/session", json={}, headers=BRIDGE)
     assert answer.status_code == 201
     body = ok(answer)
     assert set(body) == {"handle", "cart"}

@@ -21,7 +21,7 @@ from bff import (
     upsell_refund_needed,
 )
 from bff.runtime import runtime
-from tests.shopping import BRIDGE, Shop, ok
+from tests.shopping import BRIDGE, Shop, bearer, ok
 
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_one_extension_serves_two_apps_that_do_not_mix(
     assert heard == ["shop", "other"]
     assert runtime(first.app).store is not runtime(other).store
     stranger = other.test_client().get(
-        "/upsell/cart", headers={"Authorization": f"Bearer {handle_of(first)}"}
+        "/upsell/cart", headers=bearer(handle_of(first))
     )
     assert stranger.status_code == 401
     assert other.test_client().get("/rokt/health").status_code == 404

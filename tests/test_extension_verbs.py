@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from bff import Conflict, InvalidInput, NotFound, OrderStatus, Unauthorized
 from tests.answers import problem_of
-from tests.shopping import BRIDGE, Shop, Shopper, ok, server_post
+from tests.shopping import BRIDGE, Shop, Shopper, bearer, ok, server_post
 
 T = TypeVar("T")
 
@@ -119,10 +119,10 @@ def test_confirm_takes_the_quote_of_this_request_whatever_another_tab_did_since(
         quote = shop.upsells.reserve()
         shopper.client.set_cookie("other", "tab")
         tab = shop.app.test_client()
-        bearer = {"Authorization": f"Bearer {handle}"}
+        headers = bearer(handle)
         item = shopper.item("poster.souvenir")
-        ok(tab.post("/rokt/cart/updates", json={"updatedItem": item}, headers=bearer))
-        ok(tab.post("/rokt/cart/reserve", json={}, headers=bearer))
+        ok(tab.post("/rokt/cart/updates", json={"updatedItem": item}, headers=headers))
+        ok(tab.post("/rokt/cart/reserve", json={}, headers=headers))
         return quote, shop.upsells.confirm("A-1")
 
     handle = shopper.handle
@@ -232,8 +232,7 @@ def test_rotate_keeps_the_cart_and_makes_the_old_handle_worthless(
     assert shopper.handle != old
     assert shopper.cart() == cart
     assert views.run(shopper, lambda: shop.upsells.session_ref) == ref
-    stolen = {"Authorization": f"Bearer {old}"}
-    problem_of(shop.app.test_client().get("/rokt/cart", headers=stolen), 401)
+    problem_of(shop.app.test_client().get("/rokt/cart", headers=bearer(old)), 401)
 
 
 def test_a_cookie_that_an_attacker_planted_is_worthless_after_the_login(
@@ -274,8 +273,7 @@ def test_the_session_s_public_reference_is_the_signals_key_and_not_the_handle(
     ref = views.run(shopper, lambda: shop.upsells.session_ref)
     assert ref == shop.heard.of("cart")[0]["session_ref"]
     assert ref != shopper.handle
-    bearer = {"Authorization": f"Bearer {ref}"}
-    problem_of(shop.app.test_client().get("/rokt/cart", headers=bearer), 401)
+    problem_of(shop.app.test_client().get("/rokt/cart", headers=bearer(ref)), 401)
 
 
 def test_an_ended_session_is_replaced_by_a_new_one(

@@ -14,7 +14,7 @@ from bff.guard import Caller, caller_of
 from bff.runtime import kept_handle
 from tests.answers import problem_of
 from tests.emulator_client import Client
-from tests.shopping import BRIDGE, SERVER, SERVER_KEY, Shop, Shopper, ok
+from tests.shopping import BRIDGE, SERVER, SERVER_KEY, Shop, Shopper, bearer, ok
 
 PARTNER = "https://tickets.example"
 OWN = "http://localhost"  # where Flask's test client is
@@ -42,7 +42,9 @@ OPEN_TO = {
     ("GET", "/rokt/orders/<path:order_id>"): Caller.SERVER,
     ("POST", "/rokt/orders/<path:order_id>/cancel"): Caller.SERVER,
     ("POST", "/rokt/products"): Caller.SERVER,
+    ("POST", "/rokt/purchases"): Caller.SERVER,
     ("GET", "/rokt/static/<filename>"): Caller.PUBLIC,
+    ("GET", "/rokt/static/<release>/<filename>"): Caller.PUBLIC,
     ("GET", "/rokt/openapi.json"): Caller.PUBLIC,
     ("GET", "/rokt/health"): Caller.PUBLIC,
 }
@@ -66,7 +68,7 @@ def call(shop: Shop | Shopper, route: Route, headers: dict[str, str], **more: An
     client = shop.client if isinstance(shop, Shopper) else shop.app.test_client()
     if method == "POST" and "data" not in more:
         more.setdefault("json", {})
-    path = rule.replace("<order_id>", "A-1").replace("<filename>", "bridge.js")
+    path = rule.replace("<path:order_id>", "A-1").replace("<filename>", "bridge.js")
     return client.open(path, method=method, headers=headers, **more)
 
 
@@ -123,11 +125,11 @@ def test_a_foreign_origin_is_refused_with_a_cookie_and_with_a_handle(
     shop: Shop, shopper: Shopper, route: Route, origin: str
 ) -> None:
     shopper.add()
-    foreign = {"Rokt-Bff": "1", "Origin": origin}
-    refused(call(shopper, route, foreign), 403, "foreign_origin")
-    bearer = foreign | {"Authorization": f"Bearer {shopper.handle}"}
-    refused(call(shop, route, bearer), 403, "foreign_origin")
-    refused(call(shop, ("POST", "/rokt/session"), foreign), 403, "foreign_origin")
+    for site in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"}):
+        foreign = {"Rokt-Bff": "1", "Origin": origin} | site
+        refused(call(shopper, route, foreign), 403, "foreign_origin")
+        refused(call(shop, route, bearer(shopper.handle) | foreign), 403, "foreign_origin")
+        refused(call(shop, ("POST", "/rokt/session"), foreign), 403, "foreign_origin")
 
 
 @pytest.mark.parametrize("headers", [
@@ -144,11 +146,100 @@ def test_our_own_page_may_call_with_its_cookie(
     assert ok(call(shopper, ("POST", "/rokt/cart/release"), headers)) == cart
 
 
-def test_a_change_that_no_browser_header_vouches_for_is_refused(shopper: Shopper) -> None:
+@pytest.mark.parametrize("route", [*BROWSER_ROUTES, ("POST", "/rokt/session")])
+@pytest.mark.parametrize("site", [None, "none"])
+def test_a_call_that_no_browser_header_vouches_for_is_refused(
+    shop: Shop, shopper: Shopper, route: Route, site: str | None
+) -> None:
+    shopper.add()
+    unknown = {"Rokt-Bff": "1"} | ({"Sec-Fetch-Site": site} if site else {})
+    refused(call(shopper, route, unknown), 403, "foreign_origin")
+    handle = unknown | {"Authorization": f"Bearer {shopper.handle}"}
+    refused(call(shop, route, handle), 403, "foreign_origin")
+
+
+@pytest.mark.parametrize("route", [*BROWSER_ROUTES, ("POST", "/rokt/session")])
+@pytest.mark.parametrize(("origin", "site"), [
+    (OWN, "cross-site"),
+    (OWN, "same-site"),
+    (OWN, "none"),
+    (PARTNER, "none"),
+    (PARTNER, "x"),
+    (OWN, ""),
+])  # fmt: skip
+def test_two_signs_that_contradict_each_other_are_refused(
+    shop: Shop, shopper: Shopper, route: Route, origin: str, site: str
+) -> None:
+    shopper.add()
+    odd = {"Rokt-Bff": "1", "Origin": origin, "Sec-Fetch-Site": site}
+    refused(call(shopper, route, odd), 403, "foreign_origin")
+    refused(call(shop, route, bearer(shopper.handle) | odd), 403, "foreign_origin")
+
+
+def test_an_allowed_page_on_another_site_has_no_use_of_a_cookie(
+    shop: Shop, shopper: Shopper
+) -> None:
     cart = shopper.add()
-    unknown = {"Rokt-Bff": "1"}
-    refused(call(shopper, ("POST", "/rokt/cart/release"), unknown), 403, "foreign_origin")
-    assert ok(call(shopper, ("GET", "/rokt/cart"), unknown)) == cart
+    elsewhere = {"Rokt-Bff": "1", "Origin": PARTNER, "Sec-Fetch-Site": "cross-site"}
+    for route in BROWSER_ROUTES:
+        if route[0] == "POST":
+            refused(call(shopper, route, elsewhere), 403, "foreign_origin")
+    # Before it has a handle it may ask, and is told of nobody's cart.
+    assert ok(call(shopper, ("GET", "/rokt/cart"), elsewhere))["items"] == []
+    assert ok(call(shop, ("GET", "/rokt/cart"), bearer(shopper.handle) | elsewhere)) == cart
+
+
+def test_a_session_is_started_by_the_bridge_only(shop: Shop) -> None:
+    for page in ({"Origin": OWN}, {"Origin": PARTNER, "Sec-Fetch-Site": "cross-site"}):
+        refused(call(shop, ("POST", "/rokt/session"), page), 403, "bridge_header")
+        assert call(shop, ("POST", "/rokt/session"), page | {"Rokt-Bff": "1"}).status_code == 201
+
+
+@pytest.mark.parametrize("rebound", ["evil.example", "evil.example:8000", "localhost.evil.example"])
+def test_a_name_that_somebody_lets_point_here_is_not_our_own(
+    shop: Shop, shopper: Shopper, rebound: str
+) -> None:
+    shopper.add()
+    for scheme in ("http", "https"):
+        page = {"Rokt-Bff": "1", "Host": rebound, "Origin": f"{scheme}://{rebound}"}
+        refused(call(shop, ("POST", "/rokt/session"), page), 403, "foreign_origin")
+        release = ("POST", "/rokt/cart/release")
+        refused(call(shopper, release, page), 403, "foreign_origin")
+
+
+@pytest.mark.parametrize(("host", "origin", "scheme", "good"), [
+    ("shop.example", "https://shop.example", "http", True),  # a proxy ended TLS
+    ("shop.example", "https://shop.example", "https", True),
+    ("shop.example", "http://shop.example", "http", False),
+    ("shop.example:8443", "https://shop.example:8443", "http", True),
+    ("shop.example", "https://shop.example:8443", "http", False),
+    ("shop.example", "https://evil.example", "http", False),
+    ("127.0.0.1:5000", "http://127.0.0.1:5000", "http", True),
+    ("localhost:5000", "https://localhost:5000", "http", False),
+    ("[::1", "https://[::1", "http", False),
+])  # fmt: skip
+def test_over_tls_our_own_pages_are_those_of_the_host(
+    make_shop: Callable[..., Shop], host: str, origin: str, scheme: str, good: bool
+) -> None:
+    shop = make_shop()
+    shop.app.config["SESSION_COOKIE_SECURE"] = True
+    page = {"Rokt-Bff": "1", "Host": host, "Origin": origin}
+    answer = call(shop, ("POST", "/rokt/session"), page, base_url=f"{scheme}://x")
+    assert answer.status_code == (201 if good else 403)
+
+
+@pytest.mark.parametrize(("host", "good"), [
+    ("127.0.0.1:5000", True),
+    ("[::1]:5000", True),
+    ("192.168.7.4:5000", True),  # a telephone beside the developer's machine
+    ("dev.example:5000", False),
+])  # fmt: skip
+def test_without_tls_our_own_pages_are_those_of_an_address(
+    shop: Shop, host: str, good: bool
+) -> None:
+    page = {"Rokt-Bff": "1", "Host": host, "Origin": f"http://{host}"}
+    answer = call(shop, ("POST", "/rokt/session"), page)
+    assert answer.status_code == (201 if good else 403)
 
 
 @pytest.mark.parametrize("route", [route for route in OPEN_TO if route[0] == "POST"])
@@ -199,12 +290,12 @@ def test_a_handle_opens_its_own_session_only(shop: Shop) -> None:
     first, second = shop.shopper(), shop.shopper()
     first.add(quantity=3)
     second.add("poster.souvenir")
-    bearer = {"Authorization": f"Bearer {second.handle}"}
-    assert ok(call(shop, ("GET", "/rokt/cart"), bearer)) == second.cart()
+    page = bearer(second.handle)
+    assert ok(call(shop, ("GET", "/rokt/cart"), page)) == second.cart()
     # With both, the handle counts: a page elsewhere never acts on a cookie by accident.
-    assert ok(call(first, ("GET", "/rokt/cart"), bearer)) == second.cart()
+    assert ok(call(first, ("GET", "/rokt/cart"), page)) == second.cart()
     removal = {"updatedItem": None, "oldItem": first.item()}
-    ok(shop.app.test_client().post("/rokt/cart/updates", json=removal, headers=bearer))
+    ok(shop.app.test_client().post("/rokt/cart/updates", json=removal, headers=page))
     assert first.cart()["items"][0]["quantity"] == 3
 
 
@@ -213,7 +304,7 @@ def test_a_handle_that_nobody_was_given_is_refused(shop: Shop, route: Route) -> 
     body = {"updatedItem": None, "oldItem": None, "pageIdentifier": "x"}
     more = {"json": body} if route[0] == "POST" else {}
     for handle in ("A" * 43, "x", SERVER_KEY):
-        answer = call(shop, route, {"Authorization": f"Bearer {handle}"}, **more)
+        answer = call(shop, route, bearer(handle), **more)
         refused(answer, 401, "unauthorized")
         assert "Set-Cookie" not in answer.headers
 
@@ -260,7 +351,7 @@ def test_a_forgotten_origin_is_named_in_the_log_once(
     forgotten = "https://forgotten.example"
     for _ in range(3):
         answer = shop.app.test_client().post(
-            "/rokt/session", json={}, headers={"Origin": forgotten}
+            "/rokt/session", json={}, headers={"Rokt-Bff": "1", "Origin": forgotten}
         )
         assert answer.status_code == 403
     assert [forgotten in record.getMessage() for record in caplog.records] == [True]

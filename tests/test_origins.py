@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from tests.shopping import Shop, ok
 
 PARTNER = "https://tickets.example"
+PAGE = {"Rokt-Bff": "1", "Origin": PARTNER}
 OTHER = "https://other.example"
 STRANGERS = ["https://evil.example", "https://tickets.example.evil.example", "null"]
 PATHS = ["/session", "/cart/updates", "/cart/reserve", "/cart/release", "/placements/any"]
@@ -44,7 +45,7 @@ def preflight(shop: Shop, path: str, origin: str, asked: str = "POST") -> TestRe
 
 def test_a_partner_page_buys_with_its_handle_and_no_cookie(shop: Shop) -> None:
     client = shop.app.test_client()
-    page = {"Origin": PARTNER, "Sec-Fetch-Site": "cross-site"}
+    page = {"Rokt-Bff": "1", "Origin": PARTNER, "Sec-Fetch-Site": "cross-site"}
     opened = client.post("/rokt/session", json={}, headers=page)
     assert opened.status_code == 201
     assert cors_of(opened)["Allow-Origin"] == PARTNER
@@ -107,7 +108,7 @@ def test_a_bug_can_be_read_as_an_error_by_an_allowed_origin(
 ) -> None:
     monkeypatch.setattr(type(shop.parts.checkout), "open_session", lambda _: 1 / 0)
     shop.app.config.update(TESTING=False)
-    answer = shop.app.test_client().post("/rokt/session", json={}, headers={"Origin": PARTNER})
+    answer = shop.app.test_client().post("/rokt/session", json={}, headers=PAGE)
     assert answer.status_code == 500
     assert cors_of(answer)["Allow-Origin"] == PARTNER
 
@@ -115,8 +116,8 @@ def test_a_bug_can_be_read_as_an_error_by_an_allowed_origin(
 def test_retry_after_can_be_read_by_the_page(make_shop: Callable[..., Shop]) -> None:
     shop = make_shop(origins=PARTNER, updates_per_second=1)
     client = shop.app.test_client()
-    handle = ok(client.post("/rokt/session", json={}))["handle"]
-    headers = {"Origin": PARTNER, "Authorization": f"Bearer {handle}"}
+    handle = ok(client.post("/rokt/session", json={}, headers=PAGE))["handle"]
+    headers = PAGE | {"Authorization": f"Bearer {handle}"}
     body = {"updatedItem": None, "oldItem": None}
     answers = [client.post("/rokt/cart/updates", json=body, headers=headers) for _ in range(3)]
     limited = next(answer for answer in answers if answer.status_code == 429)
@@ -154,5 +155,5 @@ def test_the_bridge_may_be_imported_by_every_page_without_credentials(
 def test_without_origins_nobody_elsewhere_is_let_in(make_shop: Callable[..., Shop]) -> None:
     shop = make_shop()
     assert cors_of(preflight(shop, "/rokt/session", PARTNER)) == {}
-    answer = shop.app.test_client().post("/rokt/session", json={}, headers={"Origin": PARTNER})
+    answer = shop.app.test_client().post("/rokt/session", json={}, headers=PAGE)
     assert answer.status_code == 403

@@ -164,7 +164,7 @@ def calls(shopper: Shopper, other: Shopper) -> dict[str, tuple[bool, Callable[[]
     ``other`` has something reserved, which can be released.
     """
     shop, client = shopper.shop, shopper.client
-    new = {"Origin": "http://localhost"}
+    new = BRIDGE | {"Origin": "http://localhost"}
     session = shop.app.test_client()
     order = {"handle": shopper.handle, "orderId": "order-9"}
     return {
@@ -410,7 +410,7 @@ def test_a_server_as_a_process_survives_a_disk_that_takes_nothing_more(
         pid = server.process.pid
 
         def start() -> requests.Response:
-            return requests.post(f"{base}/session", json={}, timeout=30)
+            return requests.post(f"{base}/session", json={}, headers=BRIDGE, timeout=30)
 
         handle = start().json()["handle"]
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))

@@ -209,7 +209,7 @@ class Page:
         self.number = number
         self.done = Event()
         self.reason = ""
-        self.headers = {"Origin": "https://shop.example"}
+        self.headers = {"Rokt-Bff": "1", "Origin": "https://shop.example"}
         answer = self.post("/session", {})
         self.headers["Authorization"] = f"Bearer {answer['handle']}"
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, got_request_exception
 
 from tests.answers import problem_of
-from tests.shopping import BRIDGE, SERVER, Shop, Shopper
+from tests.shopping import BRIDGE, SERVER, Shop, Shopper, bearer
 
 SECRET = "a text with somebody@example.com in it"
 
@@ -121,7 +121,7 @@ def test_a_shop_under_test_sees_the_bug_itself(
 
 def test_an_unauthorized_caller_is_told_how_to_authorize(shop: Shop) -> None:
     client = shop.app.test_client()
-    for headers in ({"Authorization": "Bearer nobody"}, {"Authorization": "Bearer no body"}):
+    for headers in (bearer("nobody"), bearer("no body")):
         answer = client.get("/rokt/cart", headers=headers)
         assert problem_of(answer, 401)["code"] == "unauthorized"
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -131,7 +131,7 @@ def test_problems_repeat_neither_handle_nor_key(shop: Shop) -> None:
     client = shop.app.test_client()
     handle = "A" * 43
     answers = [
-        client.get("/rokt/cart", headers={"Authorization": f"Bearer {handle}"}),
+        client.get("/rokt/cart", headers=bearer(handle)),
         client.get("/rokt/orders/x", headers={"Authorization": f"Bearer {handle}"}),
         client.post("/rokt/orders", json={"handle": handle, "orderId": "x"}, headers=SERVER),
         client.post("/rokt/orders", json={"handle": handle, "orderId": ""}, headers=SERVER),

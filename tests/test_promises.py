@@ -21,7 +21,7 @@ import pytest
 
 from tests.breaking import BREAKAGES, is_noticed
 from tests.interfering import after_call
-from tests.shopping import BRIDGE, SERVER, Shop, Shopper, ok, server_get, server_post
+from tests.shopping import BRIDGE, SERVER, Shop, Shopper, bearer, ok, server_get, server_post
 
 MakeShop = Callable[..., Shop]
 PARKING, POSTER = "parking.standard", "poster.souvenir"
@@ -72,9 +72,9 @@ def test_promise_2_only_the_shops_server_confirms(shop: Shop, shopper: Shopper) 
     shopper.add(PARKING)
     quote = shopper.reserve()
     body = {"handle": shopper.handle, "orderId": "stolen", "quoteId": quote["quoteId"]}
-    bearer = {"Authorization": f"Bearer {shopper.handle}"}
+    handle = bearer(shopper.handle)
     origin = {"Origin": "http://localhost"}
-    for headers in (BRIDGE, bearer, bearer | BRIDGE, SERVER | origin, SERVER | BRIDGE, {}):
+    for headers in (BRIDGE, handle, handle | origin, SERVER | origin, SERVER | BRIDGE, {}):
         answer = shopper.client.post("/rokt/orders", json=body, headers=headers)
         assert answer.status_code in (401, 403), headers
     shop.clock.move(SOON)
@@ -88,14 +88,14 @@ def test_promise_3_an_update_that_was_answered_stays(shop: Shop, shopper: Shoppe
     offers = [PARKING, "parking.vip", "insurance.ticket", POSTER]
     shopper.cart()
     ok(shopper.update(shopper.item(POSTER, 1)))
-    handle = {"Authorization": f"Bearer {shopper.handle}"}
+    headers = bearer(shopper.handle)
 
     def write(number: int) -> str:
         """Hold a line of its own, from a page of its own, beside all others."""
         offer = offers[number % len(offers)]
         item = shopper.item(offer, 1) | {"cartItemId": f"v1:{number}:{offer}"}
         body = {"updatedItem": item, "oldItem": None, "page": shopper.page, "seq": number + 1}
-        answer = shop.app.test_client().post("/rokt/cart/updates", json=body, headers=handle)
+        answer = shop.app.test_client().post("/rokt/cart/updates", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return str(item["cartItemId"])
 

@@ -14,7 +14,7 @@ from tests.emulator_client import Client
 from tests.interfering import at_once
 from tests.processes import ROKT_BFF, settings_for, started
 from tests.quayside import until
-from tests.shopping import SERVER
+from tests.shopping import BRIDGE, SERVER, bearer
 
 SHOPPERS = 8
 PARKING = "parking.standard"
@@ -28,14 +28,15 @@ class Tab:
         self.calls = number
         offers = emulator.control("GET", "offers").json()["offers"]
         self.offer = next(one for one in offers if one["catalogItemId"] == PARKING)
-        self.handle = requests.post(f"{urls[0]}/session", json={}, timeout=30).json()["handle"]
+        opened = requests.post(f"{urls[0]}/session", json={}, headers=BRIDGE, timeout=30)
+        self.handle = opened.json()["handle"]
         self.order_id = f"order-{number}"
 
     def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Any:
         self.calls += 1
         url = self.urls[self.calls % len(self.urls)]
-        bearer = {"Authorization": f"Bearer {self.handle}"}
-        answer = requests.post(f"{url}{path}", json=body, headers=headers or bearer, timeout=30)
+        headers = headers or bearer(self.handle)
+        answer = requests.post(f"{url}{path}", json=body, headers=headers, timeout=30)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 

@@ -13,6 +13,7 @@ import requests
 from tests.databases import NewDatabase
 from tests.emulator_client import Client
 from tests.processes import ROKT_BFF, settings_for, started
+from tests.shopping import BRIDGE, bearer
 
 WRITERS = 10
 UPDATES = 100
@@ -46,7 +47,7 @@ class Writer:
     def run(self) -> None:
         self.start.wait(timeout=30)
         with requests.Session() as http:
-            http.headers["Authorization"] = f"Bearer {self.handle}"
+            http.headers.update(bearer(self.handle))
             for seq in range(1, UPDATES + 1):
                 self.send(http, seq)
 
@@ -81,14 +82,14 @@ def test_ten_writers_with_a_hundred_updates_each_lose_none(
     environ = settings_for(emulator.url, database_url=new_database(), updates_per_second="100000")
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"rokt-bff at (http://\S+)")
-        handle = requests.post(f"{url}/session", json={}, timeout=10).json()["handle"]
+        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=10)
+        handle = opened.json()["handle"]
         start = threading.Barrier(WRITERS)
         writers = [Writer(number, url, handle, start) for number in range(WRITERS)]
         with ThreadPoolExecutor(WRITERS) as pool:
             for done in [pool.submit(writer.run) for writer in writers]:
                 done.result()
-        bearer = {"Authorization": f"Bearer {handle}"}
-        cart = requests.get(f"{url}/cart", headers=bearer, timeout=10).json()
+        cart = requests.get(f"{url}/cart", headers=bearer(handle), timeout=10).json()
         assert server.stop() == 0, server.printed
     held = {x["cartItemId"]: x["quantity"] for x in cart["items"]}
     assert held == {k: v for writer in writers for k, v in writer.expected.items()}

@@ -19,7 +19,7 @@ class Page:
         parts = urlsplit(base)
         self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
         self._prefix = parts.path
-        self._headers = {"Origin": ORIGIN, "Content-Type": "application/json"}
+        self._headers = {"Rokt-Bff": "1", "Origin": ORIGIN, "Content-Type": "application/json"}
         self._number = number
         self._quantity = 0
         handle = self._post("/session", {})["handle"]

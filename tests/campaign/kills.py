@@ -29,7 +29,7 @@ from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_du
 from tests.campaign.points import CALLS, GIVEN_BACK, UNKNOWN, Kill
 from tests.campaign.till import Till
 from tests.processes import PATIENCE, Started, clean, settings_for
-from tests.shopping import SERVER, Shop
+from tests.shopping import SERVER, Shop, bearer
 
 TOP = Path(__file__).resolve().parent.parent.parent
 PROCESS = (sys.executable, "-m", "tests.campaign.process")
@@ -154,12 +154,12 @@ class _Play:
 
     def request(self, url: str, path: str, limit: float, body: Any = None) -> Any:
         """POST as a page does, or, with a body, as the shop's backend does; notes how it went."""
-        bearer = {"Authorization": f"Bearer {self.till.shopper.handle}"}
+        page = bearer(self.till.shopper.handle)
         start = time.monotonic()
         answer = requests.post(
             url + path,
             json={} if body is None else body,
-            headers=bearer if body is None else SERVER,
+            headers=page if body is None else SERVER,
             timeout=PATIENCE,
         )
         told = answer.json()
