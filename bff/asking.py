@@ -8,26 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bff.calls import Call, reserve_call
 from bff.cart_api import CartApi
 from bff.granting import deny, named_by
 from bff.outcomes import Done, NotSent, Outcome, Refused, Unknown
-from bff.reservation import Reservation
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the shop asks for: prices the shopper took, and documented optional members."""
-
-    accept_prices: Mapping[str, Decimal] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    is_paypal_payment: bool | None = None
-    merchant_id: str | None = None
-    accept_language: str | None = None
+from bff.reservation import Reservation, Wish
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from sqlalchemy.exc import IntegrityError
 
 from bff import ledger, store
 from bff.answering import to_json
-from bff.asking import Wish
 from bff.cart import Update
 from bff.checkout import Checkout
 from bff.errors import Unauthorized
 from bff.instant import Press, Why, hindrance
 from bff.recording import Purchase
+from bff.reservation import Wish
 from bff.shapes import Order, Quote
 from bff.store import Store
 

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bff import ledger, store
-from bff.asking import Wish
 from bff.calls import any_call
 from bff.cart import HeldCart, Update, apply
 from bff.cart_api import BUSY, CartApi
@@ -30,7 +29,7 @@ from bff.products import check_products, follow_products
 from bff.purging import batches
 from bff.recording import Purchase
 from bff.releasing import Releasing
-from bff.reservation import State
+from bff.reservation import State, Wish
 from bff.reserving import OPEN_STATES, Reserving
 from bff.shapes import Cart, Order, Placements, Quote
 from bff.showing import view_cart
@@ -118,10 +117,9 @@ class Checkout:
         )
 
     def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
-        """Let linked items follow the shop's own cart, now and with every later update.
+        """Let linked items follow the shop's own cart, now and later: ``{sku: quantity}``, all.
 
-        ``{sku: quantity}``, all of it. Raises ``Unauthorized``, and ``InvalidInput`` for a
-        quantity that is no whole number from 0 to the maximum and for too many products.
+        Raises ``Unauthorized``, and ``InvalidInput``: see ``check_products``.
         """
         check_products(quantities, self._settings.max_quantity)
         return self._change(handle, lambda cart: follow_products(cart, quantities), "sync")
@@ -151,13 +149,20 @@ class Checkout:
             self._tell_cart(session.id, "reserve")
         return quote
 
-    def release(self, handle: str, attributes: Mapping[str, str] | None = None) -> Cart:
+    def release(
+        self,
+        handle: str,
+        attributes: Mapping[str, str] | None = None,
+        accept_language: str | None = None,
+    ) -> Cart:
         """Give back all that is reserved for the cart; the lines stay held."""
         now = self._clock()
         with self._store.write() as connection:
             session = self._live(connection, handle, for_update=True)
             rows = ledger.rows_of_session(connection, session.id, [State.RESERVED])
-            owed = self._releasing.owe(connection, rows, now, attributes=attributes)
+            owed = self._releasing.owe(
+                connection, rows, now, attributes=attributes, accept_language=accept_language
+            )
             if owed:
                 # A reserve that is under way sees by it that its plan does not hold any more.
                 newer = replace(session.cart, version=session.cart.version + 1)

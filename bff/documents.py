@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from bff.cart import CartItem, HeldCart, Line
+from bff.reservation import Wish
 from bff.shapes import Item, PriceChange, Quote, Rejected
 
 
@@ -55,7 +56,7 @@ def load_cart(text: str) -> HeldCart:
 
 
 def dump_quote(quote: Quote) -> str:
-    """Write a quote, all of it: what was shown is what may be charged."""
+    """Write a quote, all of it: what was shown is what may be charged, and what asked for it."""
     return _dump(asdict(quote))
 
 
@@ -75,6 +76,7 @@ def load_quote(text: str) -> Quote:
         expires_at=_time(data["expires_at"]),
         cart_version=data["cart_version"],
         reservation_ids=tuple(data["reservation_ids"]),
+        wish=Wish(**data["wish"]),
     )
 
 

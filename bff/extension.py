@@ -19,7 +19,6 @@ from limits.strategies import MovingWindowRateLimiter
 from markupsafe import Markup
 
 from bff.answering import to_json
-from bff.asking import Wish
 from bff.buying import Buying
 from bff.cart import Update
 from bff.cart_api import Attempt, CartApi
@@ -33,6 +32,7 @@ from bff.policy import sources
 from bff.pressing import press
 from bff.publishing import release
 from bff.recording import Purchase
+from bff.reservation import Wish
 from bff.runtime import (
     KEY,
     Runtime,
@@ -247,23 +247,26 @@ class Upsells:
         characters, ``StoreUnavailable``; never for what Rokt does.
 
         A payment provider's own call brings no cookie of the shopper's: name the quote there,
-        else ``Unauthorized`` is raised, since nobody could tell whose upsell was paid for.
+        else ``Unauthorized`` is raised, since nobody could tell whose upsell was paid for. Its
+        language is not the shopper's either: Rokt is told the one of the quote's request.
         """
+        handle = kept_handle()
         purchase = Purchase(
             order_id=str(order_id),
             quote_id=quote_id or remembered_quote(),
             attributes=dict(attributes or {}),
             extra=dict(extra or {}),
-            accept_language=shopper_language(),
+            accept_language=shopper_language() if handle is not None else None,
             insists=quote_id is not None,
         )
-        return runtime().checkout.confirm(kept_handle(), purchase)
+        return runtime().checkout.confirm(handle, purchase)
 
     def release(self, attributes: Mapping[str, str] | None = None) -> Cart:
         """Give the reserved items back early; the lines stay held."""
         if kept_handle() is None:
             return EMPTY_CART
-        return with_handle(lambda one: runtime().checkout.release(one, attributes))
+        language = shopper_language()
+        return with_handle(lambda one: runtime().checkout.release(one, attributes, language))
 
     def cancel(self, order_id: str | int, cart_item_id: str | None = None) -> Order:
         """Cancel an order's items, or one of them, after the sale.

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from flask import Response, jsonify, request
 
-from bff.asking import Wish
 from bff.buying import Buying
 from bff.errors import BffError, Unauthorized
 from bff.guard import Caller, admit
 from bff.instant import Press, Why, bought, load_press, not_bought
 from bff.reading import read_json
+from bff.reservation import Wish
 from bff.runtime import kept_handle, runtime, shopper_language
 from bff.shapes import Quote
 from bff.views import refused

@@ -35,6 +35,8 @@ class Purchase:
     ``insists``: the shop named the quote itself, so that an order known with another is wrong.
 
     ``extra``: further members of confirm's body, as Rokt's documentation has them for you.
+    ``accept_language``: the shopper's; None where the shop's own server or a payment provider
+    calls, and then the one that the quote was asked for with counts.
     """
 
     order_id: str
@@ -76,6 +78,8 @@ class Recording:
         if quote is None and purchase.quote_id is not None:
             raise NotFound("This session has no such quote.", code="quote_not_found")
         reserves = quote is not None
+        language = purchase.accept_language or (quote.wish.accept_language if quote else None)
+        purchase = replace(purchase, accept_language=language)
         if quote is not None and ledger.order_of_quote(connection, session.id, quote.quote_id):
             if purchase.quote_id is not None and quote.reservation_ids:
                 self._record_twice(connection, session, purchase, quote, now)
@@ -98,7 +102,7 @@ class Recording:
         )
         ledger.add_order(connection, order)
         ledger.sum_up(connection, order.id)
-        released = self._start_new_cart(connection, session, quote, rows, now)
+        released = self._start_new_cart(connection, session, quote, rows, language, now)
         if not (rows or self._settings.confirm_every_order):
             return Recorded(None, released)
         subjects = ledger.rows_of_order(connection, order.id)
@@ -200,6 +204,7 @@ class Recording:
         session: Session,
         quote: Quote | None,
         rows: Sequence[Reservation],
+        language: str | None,
         now: datetime,
     ) -> list[Owed]:
         """Leave what came after the quote in a new cart, and give back what was not bought.
@@ -215,7 +220,8 @@ class Recording:
         for row in left:
             if row.lapsed(now):
                 ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
-        return self._releasing.owe(connection, [x for x in left if not x.lapsed(now)], now)
+        live = [row for row in left if not row.lapsed(now)]
+        return self._releasing.owe(connection, live, now, accept_language=language)
 
 
 def _again(row: Reservation, order_id: str, state: State, now: datetime) -> Reservation:

@@ -36,6 +36,7 @@ class Releasing:
         now: datetime,
         *,
         attributes: Mapping[str, str] | None = None,
+        accept_language: str | None = None,
     ) -> list[Owed]:
         """Let go of these rows and write the calls that tell Rokt, one a cart and Rokt session.
 
@@ -56,6 +57,7 @@ class Releasing:
                     cart_id=cart_id,
                     rows=group,
                     rokt_session_id=rokt_session_id,
+                    accept_language=accept_language,
                     attributes=attributes,
                 ),
                 session_id=group[0].session_id,

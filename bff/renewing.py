@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select
 
-from bff import ledger, outbox
-from bff.asking import Asking, Verdict, Wish
+from bff import ledger, outbox, store
+from bff.asking import Asking, Verdict
 from bff.calls import Call, Kind, confirm_call, release_call
 from bff.cart_api import CartApi
 from bff.config import Settings
@@ -25,7 +25,7 @@ from bff.granting import read_outcome
 from bff.ledger import OrderRow
 from bff.outbox import Owed, RowState
 from bff.outcomes import Outcome
-from bff.reservation import Reservation, State
+from bff.reservation import Reservation, State, Wish
 from bff.store import Store
 from bff.tables import reservations
 
@@ -48,10 +48,10 @@ class Renewing:
     """Gets a confirm ready to be sent."""
 
     def __init__(
-        self, settings: Settings, store: Store, api: CartApi, clock: Callable[[], datetime]
+        self, settings: Settings, database: Store, api: CartApi, clock: Callable[[], datetime]
     ) -> None:
         self._settings = settings
-        self._store = store
+        self._store = database
         self._asking = Asking(api)
         self._clock = clock
 
@@ -104,8 +104,8 @@ class Renewing:
             # From here on a crash leaves nothing unknown: the confirm itself is not sent.
             if not outbox.hold_back(connection, owed):
                 return Ready(None)
+            wish = _wish_of(connection, order)
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
-        wish = Wish(attributes=order.attributes, accept_language=order.accept_language)
         end = time.monotonic() + min(limit, self._settings.reserve_timeout)
         # The outbox repeats it, so one attempt will do.
         verdict = self._asking.ask(asked, wish, end=end, number=owed.attempts, again=False)
@@ -188,7 +188,10 @@ class Renewing:
         now: datetime,
     ) -> None:
         call = release_call(
-            cart_id=order.cart_id, rows=rows, rokt_session_id=rows[0].rokt_session_id
+            cart_id=order.cart_id,
+            rows=rows,
+            rokt_session_id=rows[0].rokt_session_id,
+            accept_language=order.accept_language,
         )
         outbox.enqueue(
             connection,
@@ -234,6 +237,18 @@ def confirm_of(order: OrderRow, rows: Sequence[Reservation]) -> Call:
         attributes=order.attributes,
         extra=order.extra,
     )
+
+
+def _wish_of(connection: Connection, order: OrderRow) -> Wish:
+    """Return what the items were asked for with: by the reserve whose quote was paid.
+
+    The order's own attributes are for its confirm.
+    """
+    told = Wish(accept_language=order.accept_language)
+    if order.quote_id is None:
+        return told
+    quote = store.find_quote(connection, order.session_id, order.quote_id)
+    return quote.wish.over(told) if quote is not None else told
 
 
 def _as_good(grant: Reservation, row: Reservation) -> bool:

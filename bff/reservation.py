@@ -14,8 +14,8 @@ update from a named state; this module only says which changes are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -56,6 +56,31 @@ class Reason(StrEnum):
 
 # Reasons that say nothing about the item: the next reserve asks again.
 PASSING = frozenset({Reason.UNREACHABLE, Reason.BUSY})
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the shop asks with: prices the shopper took, and documented optional members."""
+
+    accept_prices: Mapping[str, Decimal] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    is_paypal_payment: bool | None = None
+    merchant_id: str | None = None
+    accept_language: str | None = None
+
+    def members(self) -> Wish:
+        """Return what goes to Rokt; the prices are ours, and kept with the reservations."""
+        return replace(self, accept_prices={})
+
+    def over(self, earlier: Wish) -> Wish:
+        """Return the members of both; where both name one, this one counts."""
+        paypal, merchant = self.is_paypal_payment, self.merchant_id
+        return Wish(
+            attributes={**earlier.attributes, **self.attributes},
+            is_paypal_payment=earlier.is_paypal_payment if paypal is None else paypal,
+            merchant_id=earlier.merchant_id if merchant is None else merchant,
+            accept_language=self.accept_language or earlier.accept_language,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from bff import ledger, store
-from bff.asking import Asking, Verdict, Wish
+from bff.asking import Asking, Verdict
 from bff.cart import Line
 from bff.cart_api import CartApi
 from bff.config import Settings
@@ -27,7 +27,7 @@ from bff.granting import ask_for, doubt, is_useless, read_outcome, says_the_same
 from bff.outbox import LEASE, Owed
 from bff.outcomes import NotSent
 from bff.releasing import Releasing
-from bff.reservation import Plan, Reason, Reservation, State, plan_reserve
+from bff.reservation import Plan, Reason, Reservation, State, Wish, plan_reserve
 from bff.shapes import Quote, make_quote
 from bff.store import Session, Store, new_id
 
@@ -85,16 +85,16 @@ class Reserving:
             if isinstance(started, Quote):
                 return started, asked
             if started is None:
-                return self._quote_without_asking(session_id), asked
+                return self._quote_without_asking(session_id, wish), asked
             asked = True
             verdict = self._asking.ask(started.asked, wish, end=end)
             reach("reserve.answered")
-            quote = self._settle(started, verdict, end)
+            quote = self._settle(started, wish, verdict, end)
             reach("reserve.settled")
             if quote is not None:
                 return quote, True
             if time.monotonic() >= end:
-                return self._quote_without_asking(session_id), True
+                return self._quote_without_asking(session_id, wish), True
 
     def _begin(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
         """Start, waiting for another request of this session that reserves; None: in vain."""
@@ -127,7 +127,7 @@ class Reserving:
             accept(connection, session, wish.accept_prices)
             plan = self._plan(connection, session, now)
             if not (plan.ask or plan.give_back or plan.lapsed):
-                return self._keep_quote(connection, session, plan, now)
+                return self._keep_quote(connection, session, plan, wish, now)
             token = new_id()
             if not store.take_lease(connection, session, token, now=now, until=now + LEASE):
                 return None
@@ -151,7 +151,8 @@ class Reserving:
             unanswered = ledger.rows_of_session(connection, session.id, [State.ASKED])
             ghosts = {x.item.cart_item_id for x in unanswered if x.created_at > now - GHOST}
             ledger.add_reservations(connection, asked)
-            owed = self._releasing.owe(connection, plan.give_back, now)
+            language = wish.accept_language
+            owed = self._releasing.owe(connection, plan.give_back, now, accept_language=language)
         reach("reserve.started")
         self._give_back(owed, end)
         return _Started(session, plan, asked, frozenset(ghosts), token)
@@ -160,7 +161,7 @@ class Reserving:
         rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
         return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
 
-    def _settle(self, started: _Started, verdict: Verdict, end: float) -> Quote | None:
+    def _settle(self, started: _Started, wish: Wish, verdict: Verdict, end: float) -> Quote | None:
         """Write what became of the rows and quote; None when the cart changed meanwhile.
 
         What was reserved then stays so, as far as the next plan finds it still wanted.
@@ -181,18 +182,20 @@ class Reserving:
                 if row.item.cart_item_id in unanswered and isinstance(verdict.outcome, NotSent):
                     # Surely not held at Rokt; an unknown one stays *asked*, and is counted.
                     ledger.change(connection, row.id, State.ASKED, State.EXPIRED)
-            owed = self._releasing.owe(connection, useless, now)
+            language = wish.accept_language
+            owed = self._releasing.owe(connection, useless, now, accept_language=language)
             store.end_lease(connection, started.session.id, started.token)
             quote = None
             if session is not None and session.cart.version == started.session.cart.version:
                 rows_now = [*started.plan.keep, *settled]
-                quote = make_quote(new_id(), session.cart, rows_now, unanswered)
+                members = wish if started.asked else _kept(connection, session, wish)
+                quote = make_quote(new_id(), session.cart, rows_now, unanswered, members)
                 store.add_quote(connection, session.id, quote, now=now)
                 newer = replace(session.cart, version=session.cart.version + 1)
                 store.save_cart(connection, session, newer)
             elif session is None or session.cart.cart_id != started.session.cart.cart_id:
                 held = [row for row in settled if row.state is State.RESERVED]
-                owed += self._releasing.owe(connection, held, now)
+                owed += self._releasing.owe(connection, held, now, accept_language=language)
         self._give_back(owed, end)
         return quote
 
@@ -202,17 +205,18 @@ class Reserving:
         self._releasing.send(owed, limit=min(share, end - time.monotonic()))
 
     def _keep_quote(
-        self, connection: Connection, session: Session, plan: Plan, now: datetime
+        self, connection: Connection, session: Session, plan: Plan, wish: Wish, now: datetime
     ) -> Quote:
         """Return the last quote where it still says the same, else one from what is reserved."""
-        quote = make_quote(new_id(), session.cart, plan.keep, {})
+        members = _kept(connection, session, wish)
+        quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
         last = store.find_quote(connection, session.id)
         if last is not None and says_the_same(last, quote):
             return last
         store.add_quote(connection, session.id, quote, now=now)
         return quote
 
-    def _quote_without_asking(self, session_id: str) -> Quote:
+    def _quote_without_asking(self, session_id: str, wish: Wish) -> Quote:
         """Quote what is reserved already; the rest was not asked for, as somebody else is."""
         now = self._clock()
         with self._store.write() as connection:
@@ -221,7 +225,8 @@ class Reserving:
                 raise LookupError(session_id)
             plan = self._plan(connection, session, now)
             busy = {line.item.cart_item_id: Reason.BUSY for line in plan.ask}
-            quote = make_quote(new_id(), session.cart, plan.keep, busy)
+            members = _kept(connection, session, wish)
+            quote = make_quote(new_id(), session.cart, plan.keep, busy, members)
             store.add_quote(connection, session.id, quote, now=now)
         return quote
 
@@ -248,6 +253,16 @@ def accepted_price(
     given = taken.get(line.item.cart_item_id)
     before = [row.accepted_price for row in stale if row.is_for(line)]
     return given if given is not None else next((x for x in before if x is not None), None)
+
+
+def _kept(connection: Connection, session: Session, wish: Wish) -> Wish:
+    """Return the members behind a quote for which nothing was asked anew.
+
+    What is reserved was asked for with those of the last quote. What this reserve names and that
+    one did not is known from now on.
+    """
+    last = store.find_quote(connection, session.id)
+    return wish if last is None else wish.over(last.wish)
 
 
 def _write(connection: Connection, row: Reservation) -> None:

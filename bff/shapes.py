@@ -8,14 +8,16 @@ order's status is. What a cart shows is for ``bff.showing``, how they look as JS
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from bff.cart import CartItem, HeldCart
 from bff.money import to_minor
-from bff.reservation import Reason, Reservation, State
+from bff.reservation import Reason, Reservation, State, Wish
+
+NOTHING_ELSE = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Quote:
     """What may be charged now: ``items`` and ``totals`` are locked at Rokt until ``expires_at``.
 
     ``expires_at`` is None when nothing is reserved or Rokt did not say. ``cart_version`` is
-    the held cart's at the moment of asking; ``reservation_ids`` stand behind ``items``.
+    the held cart's at the moment of asking; ``reservation_ids`` stand behind ``items``;
+    ``wish`` is what the shop asked with, should an item have to be reserved again at confirm.
     """
 
     quote_id: str
@@ -97,6 +100,7 @@ class Quote:
     expires_at: datetime | None
     cart_version: int = 0
     reservation_ids: tuple[str, ...] = ()
+    wish: Wish = field(default_factory=Wish, repr=False)
 
     @property
     def total(self) -> Decimal:
@@ -155,6 +159,7 @@ def make_quote(
     cart: HeldCart,
     rows: Sequence[Reservation],
     unanswered: Mapping[str, Reason],
+    wish: Wish = NOTHING_ELSE,
 ) -> Quote:
     """Decide what may be charged. Source of the rules: design, "Rules of the held cart" 10.
 
@@ -201,6 +206,7 @@ def make_quote(
         expires_at=min(ends, default=None),
         cart_version=cart.version,
         reservation_ids=tuple(row.id for row in charged),
+        wish=wish.members(),
     )
 
 

@@ -15,7 +15,6 @@ from werkzeug.exceptions import NotFound as NoRoute
 from werkzeug.routing import RequestRedirect
 
 from bff.answering import problem, to_json
-from bff.asking import Wish
 from bff.buying import begun_to_json
 from bff.checkout import EMPTY_CART, PageQuestion
 from bff.errors import BffError, StoreUnavailable, Unauthorized
@@ -25,6 +24,7 @@ from bff.openapi import describe
 from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
+from bff.reservation import Wish
 from bff.runtime import (
     cookie_name,
     kept_handle,
@@ -175,9 +175,11 @@ def post_reserve() -> Response:
 @opened_to(Caller.BROWSER)
 def post_release() -> Response:
     """Give the reserved items back."""
-    body = load(AttributesBody(), _body())
+    attributes = load(AttributesBody(), _body())["attributes"]
+    language = shopper_language()
     checkout = runtime().checkout
-    return jsonify(to_json(_for_shopper(lambda one: checkout.release(one, body["attributes"]))))
+    cart = _for_shopper(lambda one: checkout.release(one, attributes, language))
+    return jsonify(to_json(cart))
 
 
 @blueprint.post("/orders")
@@ -190,7 +192,6 @@ def post_order() -> tuple[Response, int]:
         quote_id=str(body["quote_id"]) if body["quote_id"] else None,
         attributes=body["attributes"],
         extra=body["extra"],
-        accept_language=shopper_language(),
         insists=body["quote_id"] is not None,
     )
     order, new = runtime().checkout.record(body["handle"], purchase)
@@ -228,7 +229,7 @@ def post_purchase() -> Response:
     data = _body()
     handle = load(PurchaseBody(), data)["handle"]
     pressed = load_press(data, here.settings)
-    begun = here.buying.begin(handle, pressed, Wish(accept_language=shopper_language()))
+    begun = here.buying.begin(handle, pressed, Wish())  # the language would be the backend's
     return jsonify(begun_to_json(begun))
 
 

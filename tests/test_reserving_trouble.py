@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bff import store
-from bff.asking import Wish
+from bff.reservation import Wish
 from tests.interfering import Killed, after_call, at_once, die
 from tests.shopping import Shop, Shopper
 from tests.test_reserving import PARKING, POSTER, at_rokt, quoted, reasons, statuses
