@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from bff.money import MAX_AMOUNT
-from bff.schemas import Number, Quantity
+from bff.schemas import AMOUNT_TEXT, AmountText, Number, Quantity
 
 # JSON Schema's patterns are JavaScript's. Half a surrogate pair is no JSON to begin with.
 _PATTERNS = ((r"\A", "^"), (r"\Z", "$"), (r"\x00\ud800-\udfff", r"\u0000"))
@@ -37,9 +37,10 @@ _UPDATED = {"anyOf": [_ITEM, _REMOVAL, _NOTHING]}
 _OLD = {"anyOf": [_NAMED, _NOTHING]}
 
 # What marshmallow's classes cannot say of these two bodies, for the reader is more than a schema.
+_CURRENT = {"anyOf": [{"required": ["updatedItem"]}, {"required": ["oldItem"]}]}
+_FIRST = {"anyOf": [{"required": ["cartItem"]}, {"required": ["oldCartItem"]}]}
 UPDATE: Mapping[str, Any] = {
-    "anyOf": [{"required": [name]} for name in
-              ("updatedItem", "oldItem", "cartItem", "oldCartItem")],
+    "oneOf": [_CURRENT, _FIRST],
     "properties": {"updatedItem": _UPDATED, "cartItem": _UPDATED,
                    "oldItem": _OLD, "oldCartItem": _OLD},
 }  # fmt: skip
@@ -82,6 +83,8 @@ def as_json_schema(
         return {"type": kind, "minimum": 0, "maximum": int(MAX_AMOUNT)}
     if isinstance(field, Quantity):
         return {"type": "integer", "minimum": 0}
+    if isinstance(field, AmountText):
+        return {"pattern": f"^{AMOUNT_TEXT.pattern}$"}
     if isinstance(field, fields.Decimal):
         ret.pop("minimum", None)
         ret.pop("maximum", None)

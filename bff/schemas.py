@@ -8,6 +8,7 @@ is looked at, since the rest may be made up. How our own shapes look as JSON: ``
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -37,6 +38,8 @@ MAX_PROVIDER_DATA = 20000
 MAX_SEQ = 1_000_000_000
 MAX_ATTRIBUTES = 100
 
+# Below ``MAX_AMOUNT``; no currency has more than four minor digits.
+AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 # What is printable, and no control characters: ids end up in headers and logs of others.
 _ID = validate.Regexp(r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has odd characters")
 # JSON can carry half a surrogate pair and NUL, which no database keeps.
@@ -88,6 +91,16 @@ class Switch(fields.Boolean):
         if not isinstance(value, bool):
             raise ValidationError("must be true or false")
         return value
+
+
+class AmountText(fields.String):
+    """An amount as decimal text, as we send it ourselves: ``"12.50"``. Not a number, no sign."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not AMOUNT_TEXT.fullmatch(text):
+            raise ValidationError('must be a decimal number as text, such as "12.50"')
+        return Decimal(text)
 
 
 class Named(Schema):
@@ -175,9 +188,7 @@ class ReserveBody(AttributesBody):
 
     accept_prices = fields.Dict(
         keys=fields.String(validate=[validate.Length(1, MAX_ID), _ID]),
-        values=fields.Decimal(
-            validate=validate.Range(Decimal(0), Decimal(1_000_000_000)), allow_nan=False
-        ),
+        values=AmountText(),
         data_key="acceptPrices",
         validate=validate.Length(max=1000),
         load_default=dict,
@@ -208,7 +219,7 @@ class ProductsBody(Body):
     handle = fields.String(required=True, validate=[validate.Length(1, 100), _ID])
     quantities = fields.Dict(
         keys=fields.String(validate=[validate.Length(1, MAX_ID), _TEXT]),
-        values=fields.Integer(strict=True, validate=validate.Range(min=0)),
+        values=Quantity(),
         required=True,
         validate=validate.Length(max=MAX_PRODUCTS),
     )
@@ -246,9 +257,13 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
     Raises ``InvalidInput`` that names each wrong field as the body spells it.
     """
     body = load(UpdateBody(), data)
-    if "updated_item" in body or "old_item" in body:
+    current = "updated_item" in body or "old_item" in body
+    first = "cart_item" in body or "old_cart_item" in body
+    if current and first:
+        raise invalid({"cartItem": ["cannot stand beside updatedItem: use one spelling"]})
+    if current:
         new_name, updated, old = "updatedItem", body.get("updated_item"), body.get("old_item")
-    elif "cart_item" in body or "old_cart_item" in body:
+    elif first:
         new_name, updated, old = "cartItem", body.get("cart_item"), body.get("old_cart_item")
     else:
         missing = "is missing: send it and the old item, each an item or null"

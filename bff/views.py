@@ -63,6 +63,9 @@ def no_store(response: Response) -> Response:
     """Nothing but scripts may be kept by a cache."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.method == "OPTIONS" and response.status_code == 200:
+        # Flask names the methods of ``nothing_here`` too, which takes them all.
+        response.headers["Allow"] = ", ".join([*_methods_here(), "OPTIONS"])
     return response
 
 
@@ -267,18 +270,24 @@ def get_health() -> Response:
 @opened_to(Caller.PUBLIC)
 def nothing_here(rest: str) -> Response:
     """Answer what is not there with a problem document, instead of the shop's error page."""
-    adapter = current_app.create_url_adapter(request)
-    allowed = []
-    for method in ("GET", "POST"):
-        try:
-            endpoint, _ = adapter.match(method=method) if adapter else ("", {})
-        except (HTTPException, RequestRedirect):
-            continue
-        if endpoint != request.endpoint:
-            allowed.append(method)
+    allowed = _methods_here()
     if allowed:
         raise MethodNotAllowed(valid_methods=allowed)
     raise NoRoute(f"There is no /{rest} here.")
+
+
+def _methods_here() -> list[str]:
+    """List the methods that this path really has."""
+    adapter = current_app.create_url_adapter(request)
+    # No path of ours is both read and written; an order's id may end like another route.
+    for methods in (["POST"], ["GET", "HEAD"]):
+        try:
+            endpoint, _ = adapter.match(method=methods[0]) if adapter else ("", {})
+        except (HTTPException, RequestRedirect):
+            continue
+        if endpoint != f"{blueprint.name}.{nothing_here.__name__}":
+            return methods
+    return []
 
 
 def _body() -> Any:
@@ -291,6 +300,6 @@ def _handle() -> str | None:
 
 
 def _for_shopper(verb: Callable[[str], T]) -> T:
-    """Run a verb with the bearer's handle, else with the one in the shop's session."""
+    """Run a verb with the bearer's handle, else with the one in our cookie."""
     access: Access = g.rokt_bff_access
     return with_handle(verb) if access.handle is None else verb(access.handle)

@@ -53,7 +53,9 @@ def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages
     answer = shop.app.test_client().open(path, method=method, headers=BRIDGE)
     assert problem_of(answer, status)["code"] == code
     if status == 405:
-        assert answer.headers["Allow"] in {"GET", "POST"}
+        assert answer.headers["Allow"] in {"GET, HEAD", "POST"}
+        listed = shop.app.test_client().options(path).headers["Allow"]
+        assert listed == f"{answer.headers['Allow']}, OPTIONS"
 
 
 def test_the_shop_s_own_error_pages_stay_as_they_are(shop: Shop) -> None:

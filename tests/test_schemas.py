@@ -190,3 +190,10 @@ def test_no_body_raises_anything_but_invalid_input(
         except InvalidInput:
             continue
         assert found is None or 1 <= found.quantity <= PLAIN.max_quantity
+
+
+def test_two_spellings_in_one_body_are_refused() -> None:
+    both = {"updatedItem": None, "oldItem": None, "cartItem": None}
+    with pytest.raises(InvalidInput) as refused:
+        load_update(both, PLAIN)
+    assert list(refused.value.errors) == ["cartItem"]
