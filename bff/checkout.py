@@ -24,6 +24,7 @@ from bff.delivery import Delivery
 from bff.draining import SENDERS
 from bff.errors import InvalidInput, NotFound, StoreUnavailable, Unauthorized
 from bff.outcomes import Done, NotSent, Outcome, Refused
+from bff.payers import find_payer
 from bff.places import Places
 from bff.products import check_products, follow_products
 from bff.purging import batches
@@ -177,9 +178,9 @@ class Checkout:
     def record(self, handle: str | None, purchase: Purchase) -> tuple[Order, bool]:
         """Record that the shopper has paid, durably, and tell Rokt now or later.
 
-        Returns the order, and whether it is new. A session that has ended or was given another
-        handle while the shopper paid still has its quotes; without a good handle (a payment
-        provider's call has none) the quote names the session. Raises ``Unauthorized``,
+        Returns the order, and whether it is new. A session that has ended still has its quotes,
+        and so has for a while one that was given another handle while the shopper paid; without
+        a good handle (a payment provider's call has none) the quote names the session. Raises ``Unauthorized``,
         ``Conflict``, ``NotFound``, ``StoreUnavailable``, ``InvalidInput`` for an order id that
         no database holds; never for what Rokt does.
         """
@@ -187,16 +188,18 @@ class Checkout:
             wrong = f"must have 1 to {LONGEST_ORDER_ID} characters, and none of them NUL"
             raise InvalidInput("This is no order id.", errors={"orderId": [wrong]})
         with self._store.read() as connection:
-            session_id = store.find_payer(connection, handle, purchase.quote_id)
-        if session_id is None:
+            payer = find_payer(connection, handle, purchase.quote_id, now=self._clock())
+        if payer is None:
             raise Unauthorized(
                 "No shopper's session is known for this payment: name the quote that was charged.",
                 code="unknown_payer",
             )
-        order, new = self._confirming.confirm(session_id, purchase)
+        order, new = self._confirming.confirm(
+            payer.session_id, replace(purchase, quote_id=payer.quote_id)
+        )
         if new:
             try:
-                self._tell_cart(session_id, "confirm")
+                self._tell_cart(payer.session_id, "confirm")
             except StoreUnavailable as error:
                 log.error("order %r is recorded, then: %s", purchase.order_id, error)
         return order, new

@@ -193,24 +193,6 @@ def sessions_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Se
     return {row.id: _session(row) for row in rows}
 
 
-def find_payer(connection: Connection, handle: str | None, quote_id: str | None) -> str | None:
-    """Return the id of the session that a payment is for, ended or not, or None.
-
-    By its handle, by the one it had before the last rotation, else by the quote that was paid:
-    quote ids are ours and cannot be guessed.
-    """
-    if handle is not None:
-        hashed = hash_handle(handle)
-        for column in (sessions.c.handle_hash, sessions.c.previous_hash):
-            found = connection.execute(select(sessions.c.id).where(column == hashed)).scalar()
-            if found is not None:
-                return str(found)
-    if quote_id is None:
-        return None
-    by_quote = select(quotes.c.session_id).where(quotes.c.id == quote_id)
-    return connection.execute(by_quote).scalar()
-
-
 def save_cart(connection: Connection, session: Session, cart: HeldCart, **more: Any) -> bool:
     """Write a cart over the version that was read. False when somebody was faster."""
     result = connection.execute(
@@ -227,11 +209,14 @@ def touch_session(connection: Connection, session: Session, **values: Any) -> No
 
 
 def change_handle(connection: Connection, old: str, new: str, *, now: datetime) -> bool:
-    """Let a session be known by a new handle; the old one is worthless from then on."""
+    """Let a session be known by a new handle; the old one is worthless from then on.
+
+    But for what ``bff.payers`` says.
+    """
     result = connection.execute(
         sessions.update()
         .where(sessions.c.handle_hash == hash_handle(old), sessions.c.expires_at > now)
-        .values(handle_hash=hash_handle(new), previous_hash=hash_handle(old))
+        .values(handle_hash=hash_handle(new), previous_hash=hash_handle(old), rotated_at=now)
     )
     return result.rowcount == 1
 

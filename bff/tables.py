@@ -75,8 +75,9 @@ sessions = Table(
     Column("rokt_session_id", String(128), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
-    # The handle before the last rotation: who was paying under it has paid.
+    # The handle before the last rotation: who was paying under it then has paid.
     Column("previous_hash", String(64), index=True),
+    Column("rotated_at", Instant),
     # Somebody is reserving for this session, until then at the latest.
     Column("lease_token", String(36)),
     Column("lease_until", Instant),

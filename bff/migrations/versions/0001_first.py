@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
         sa.Column("previous_hash", sa.String(64), index=True),
+        sa.Column("rotated_at", sa.BigInteger),
         sa.Column("lease_token", sa.String(36)),
         sa.Column("lease_until", sa.BigInteger),
     )
