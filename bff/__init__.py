@@ -7,7 +7,6 @@ from bff.assets import directory
 from bff.config import Settings
 from bff.errors import (
     BffError,
-    Busy,
     ConfigError,
     Conflict,
     Forbidden,
@@ -38,7 +37,6 @@ from bff.signals import (
 
 __all__ = [
     "BffError",
-    "Busy",
     "Cart",
     "ConfigError",
     "Conflict",

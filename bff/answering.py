@@ -71,9 +71,9 @@ class ItemAnswer(Answer):
 
 
 class CartAnswer(Answer):
-    """A ``Cart``."""
+    """A ``Cart``; ``cartId`` is null for who has no session yet."""
 
-    cart_id = _text("cartId")
+    cart_id = fields.String(required=True, allow_none=True, data_key="cartId")
     version = fields.Integer(required=True)
     items = fields.List(fields.Nested(ItemAnswer), required=True)
     totals = _totals()

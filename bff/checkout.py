@@ -47,7 +47,7 @@ LONGEST_SESSION = timedelta(days=30)
 # What the column holds.
 LONGEST_ORDER_ID = 128
 
-EMPTY_CART = Cart(cart_id="", version=0, items=(), totals={}, removed=())
+EMPTY_CART = Cart(cart_id=None, version=0, items=(), totals={}, removed=())
 
 
 @dataclass(frozen=True, slots=True)

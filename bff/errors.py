@@ -13,7 +13,6 @@
     ├── NotFound                 404
     ├── Conflict                 409  the state does not allow it
     ├── RateLimited              429  with ``retry_after``
-    ├── Busy                     503  somebody else holds the lease; try again
     └── StoreUnavailable         503  the database is locked, full or gone
         └── SchemaMismatch       the database was made by another version
 
@@ -125,14 +124,6 @@ class RateLimited(BffError):
 
     code = "rate_limited"
     status = 429
-    retryable = True
-
-
-class Busy(BffError):
-    """Another request is calling Rokt for this session; a moment later it will do."""
-
-    code = "busy"
-    status = 503
     retryable = True
 
 

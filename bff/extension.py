@@ -70,7 +70,7 @@ class Upsells:
 
     ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
     ``SECRET_KEY``, registers the blueprint and keeps its parts in ``app.extensions``. The verbs
-    work within a request, for the shopper whose Flask session that request carries.
+    work within a request, for the shopper whose handle is in that request's cookie of ours.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 Each view says whose it is with ``@opened_to``; a view that does not say is closed to everybody.
 
-browser  a page: the session cookie with the bridge's header, or a bearer handle; and in both
-         cases a sign of the browser's that the page is ours or of an allowed origin
+browser  a page: our cookie with the bridge's header, or a bearer handle; and in both cases a
+         sign of the browser's that the page is ours or of an allowed origin
 session  as browser, but without a session yet: it starts one, with the bridge's header
 server   a partner's backend, with the server key, and surely no browser
 public   anybody: static files, health, the API's description

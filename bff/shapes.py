@@ -49,13 +49,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """What the shopper holds.
+    """What the shopper holds. ``cart_id`` is None for who has no session yet.
 
     ``totals``: currency → sum of what they would pay as it stands, for what is available: what
     Rokt locked where it has, else what they saw.
     """
 
-    cart_id: str
+    cart_id: str | None
     version: int
     items: tuple[Item, ...]
     totals: Mapping[str, Decimal]

@@ -464,8 +464,11 @@ def test_the_timeline_tells_the_steps_without_secrets(demo: Demo, shopper: Shopp
     assert [entry["label"] for entry in calls] == ["placements/any", "reserve", "confirm"]
     assert all(re.fullmatch(r"200 · \d+\sms", entry["answer"]) for entry in calls)
     assert [entry["step"] for entry in calls] == [1, 4, 5]
-    for secret in ("emulator-key", "rokt_bff_handle", "4242424242424242", "ada@example.com"):
+    handle = shopper.http.cookies["rokt_bff"].rsplit(".", 1)[0]
+    assert len(handle) == 43  # 256 bits
+    for secret in ("emulator-key", handle, "4242424242424242", "ada@example.com"):
         assert secret not in news.text
+        assert secret not in page.html
     last = news.json()["last"]
     later = shopper.http.get(f"{demo.url}/timeline?after={last}", timeout=5).json()
     assert later == {"entries": [], "last": last}

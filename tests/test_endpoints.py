@@ -41,7 +41,7 @@ def rows_in(shop: Shop) -> dict[str, int]:
 def test_a_cart_without_a_session_is_empty_and_nothing_is_written(shop: Shop) -> None:
     before = rows_in(shop)
     answer = shop.app.test_client().get("/rokt/cart", headers=BRIDGE)
-    assert ok(answer) == {"cartId": "", "version": 0, "items": [], "totals": {}, "removed": []}
+    assert ok(answer) == {"cartId": None, "version": 0, "items": [], "totals": {}, "removed": []}
     assert rows_in(shop) == before
     assert "Set-Cookie" not in answer.headers
 

@@ -54,7 +54,7 @@ def test_looking_at_the_cart_of_a_shopper_without_a_session_starts_none(
 ) -> None:
     cart, ref = views.run(shopper, lambda: (shop.upsells.cart, shop.upsells.session_ref))
     assert (cart.items, cart.version, ref) == ((), 0, None)
-    assert shopper.client.get_cookie("session") is None
+    assert shopper.client.get_cookie("rokt_bff") is None
 
 
 def test_placements_answer_as_a_condition(shop: Shop, shopper: Shopper, views: Views) -> None:
@@ -207,7 +207,7 @@ def test_one_item_of_an_order_can_be_cancelled(shop: Shop, shopper: Shopper, vie
 def test_linked_items_follow_the_shops_products(shop: Shop, shopper: Shopper, views: Views) -> None:
     sync = shop.upsells.sync_products
     assert views.run(shopper, lambda: sync({"ticket.concert": 2})).items == ()
-    assert shopper.client.get_cookie("session") is None  # nothing to follow, so no session
+    assert shopper.client.get_cookie("rokt_bff") is None  # nothing to follow, so no session
     shopper.add("insurance.ticket")
     shopper.add()
     cart = views.run(shopper, lambda: sync({"ticket.concert": 3}))
@@ -253,7 +253,7 @@ def test_a_cookie_that_an_attacker_planted_is_worthless_after_the_login(
 
 def test_rotating_without_a_session_starts_none(shop: Shop, shopper: Shopper, views: Views) -> None:
     views.run(shopper, lambda: shop.upsells.rotate())
-    assert shopper.client.get_cookie("session") is None
+    assert shopper.client.get_cookie("rokt_bff") is None
 
 
 def test_a_login_after_the_session_ended_does_not_fail(

@@ -17,7 +17,11 @@ from tests.samples import held
 from tests.shopping import SERVER, Shop, Shopper, ok
 from tests.test_reserving import PARKING, POSTER, price
 
-MEMBERS = {"isPayPalPayment": True, "merchantId": "merchant-9", "attributes": {"country": "CH"}}
+MEMBERS: dict[str, Any] = {
+    "isPayPalPayment": True,
+    "merchantId": "merchant-9",
+    "attributes": {"country": "CH"},
+}
 Entry = dict[str, Any]
 
 

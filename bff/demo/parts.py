@@ -77,7 +77,7 @@ def held() -> Cart:
         return parts().upsells.cart
     except BffError:
         log.exception("the held upsell could not be read")
-        return Cart(cart_id="", version=0, items=(), totals={}, removed=())
+        return Cart(cart_id=None, version=0, items=(), totals={}, removed=())
 
 
 def wanted(cart: Cart) -> list[Item]:
