@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from bff.doctor import count_open, examine_cookies, examine_database, examine_rokt
+from bff.doctor import count_open, examine_database, examine_rokt, examine_settings
 from bff.errors import BffError, StoreUnavailable
 from bff.extension import utc_now
 from bff.ledger import set_refunded
@@ -23,6 +24,7 @@ from bff.publishing import release
 from bff.purging import purge
 from bff.redriving import redrive
 from bff.runtime import Runtime, runtime
+from bff.sbom import bill
 
 rokt = AppGroup("rokt", help="Look after Rokt's upsells.")
 
@@ -103,7 +105,7 @@ def doctor_command() -> None:
     findings = [
         *examine_database(here.store, utc_now()),
         *examine_rokt(here.settings, here.checkout.api),
-        *examine_cookies(here.settings, current_app.config),
+        *examine_settings(here.settings, current_app.config),
     ]
     for finding in findings:
         click.echo(f"{finding.name}: {finding.text}")
@@ -144,13 +146,23 @@ def serve(host: str, port: int, insecure_cookies: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--emulator-port", default=8081, show_default=True, type=click.IntRange(0, 65535))
-def demo(host: str, port: int, emulator_port: int) -> None:
-    """Start the demo shop and the emulator of the Cart API, on this machine only."""
+@click.option("--partner-host", default="127.0.0.2", show_default=True, help="Of a second origin.")
+@click.option("--partner-port", default=8082, show_default=True, type=click.IntRange(0, 65535))
+def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_port: int) -> None:
+    """Start the demo shop, a partner's shop and the emulator, on this machine only."""
     _needs("waitress", "demo")
     _needs("babel", "demo")
     from bff.demo.run import run
 
-    sys.exit(run(host=host, port=port, emulator_port=emulator_port, echo=click.echo))
+    ended = run(
+        host=host,
+        port=port,
+        emulator_port=emulator_port,
+        partner_host=partner_host,
+        partner_port=partner_port,
+        echo=click.echo,
+    )
+    sys.exit(ended)
 
 
 @main.command()
@@ -193,6 +205,12 @@ def emulator(host: str, port: int, access_log: bool) -> None:
         raise click.ClickException(
             f"Cannot listen on {host}:{port} ({error.strerror or error}). Choose another --port."
         ) from None
+
+
+@main.command()
+def sbom() -> None:
+    """Print the bill of materials of what is installed, as CycloneDX JSON."""
+    click.echo(json.dumps(bill(), indent=2))
 
 
 def _needs(module: str, extra: str) -> None:
