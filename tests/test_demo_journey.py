@@ -13,7 +13,17 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browsing import pictured
 from tests.quayside import GOOD_CARD, PARKING, Demo, running_demo
-from tests.quayside_pages import PHONE, TIMES, add, fill_card, pay, to_extras, total
+from tests.quayside_pages import (
+    PHONE,
+    TIMES,
+    add,
+    back_to_extras,
+    fill_card,
+    pay,
+    to_extras,
+    to_payment,
+    total,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -223,6 +233,20 @@ def test_the_keyboard_alone_reaches_payment_and_pays(shop: Page) -> None:
     expect(shop.get_by_label("Card number")).to_have_value("4242 4242 4242 4242")
     shop.keyboard.press("Enter")
     expect(shop.get_by_role("heading", level=1)).to_have_text("See you at the quay")
+
+
+def test_back_from_payment_the_summary_has_the_price_that_rokt_locked(
+    demo: Demo, shop: Page
+) -> None:
+    to_extras(shop)
+    add(shop)
+    expect(total(shop)).to_have_text("$140.50")
+    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "unitPrice": 10.0}]})
+    to_payment(shop)
+    back_to_extras(shop)
+    row = shop.locator(".bill__extra")
+    expect(row.locator("dd")).to_have_text("$10.00")
+    expect(total(shop)).to_have_text("$138.00")
 
 
 def test_no_page_scrolls_sideways_on_a_phone_and_the_panel_stays_closed(

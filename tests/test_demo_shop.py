@@ -190,6 +190,39 @@ def test_a_cheaper_price_is_simply_charged_and_told(demo: Demo, shopper: Shopper
     assert "Pay $138.00" in payment.text
 
 
+@pytest.mark.parametrize(
+    ("price", "told", "total"),
+    [
+        (15.0, "Costs $15.00 now. It is not in your total", "$128.00"),
+        (10.0, "Costs $10.00 now. Your total has the new price.", "$138.00"),
+    ],
+)
+def test_back_from_payment_the_totals_are_what_would_be_charged(
+    demo: Demo, shopper: Shopper, price: float, told: str, total: str
+) -> None:
+    shopper.check_out()
+    shopper.add_extra()
+    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "unitPrice": price}]})
+    assert f"Pay {total}" in shopper.get("/payment").text
+    cart = shopper.get("/cart")
+    assert told in cart.text
+    assert f"Total {total}" in cart.text
+    assert f"Total {total}" in shopper.get("/extras").text
+
+
+def test_back_from_payment_the_totals_have_only_as_many_as_could_be_held(
+    demo: Demo, shopper: Shopper
+) -> None:
+    shopper.check_out()
+    shopper.add_extra(quantity=3)
+    demo.rokt.faults("reserve", {"kind": "grant_less", "quantity": 1})
+    shopper.get("/payment")
+    cart = shopper.get("/cart")
+    assert "Only 1 could be held." in cart.text
+    assert "Total $140.50" in cart.text
+    assert "Total $140.50" in shopper.get("/extras").text
+
+
 def test_a_total_that_is_not_the_one_shown_is_not_charged(demo: Demo, shopper: Shopper) -> None:
     shopper.check_out()
     shown = shopper.get("/payment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from flask import current_app, session
@@ -81,10 +81,16 @@ def held() -> Cart:
 
 
 def wanted(cart: Cart) -> list[Item]:
-    """What of the held upsell counts into a preview of the total."""
-    return [item for item in cart.items if item.status != "rejected"]
+    """What of the held upsell counts into a preview of the total, as it can be had."""
+    return [_as_had(item) for item in cart.items if item.available != 0]
+
+
+def _as_had(item: Item) -> Item:
+    quantity = item.quantity if item.available is None else item.available
+    price = item.unit_price if item.locked_price is None else item.locked_price
+    return replace(item, quantity=quantity, unit_price=price, total_price=price * quantity)
 
 
 def preview(tickets: Basket, extras: list[Item]) -> Decimal:
-    """The total as it looks before Rokt has locked a price."""
+    """The total as it looks from here; what is charged is what Rokt locks at payment."""
     return tickets.total + sum((item.total_price for item in extras), Decimal(0))

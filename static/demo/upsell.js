@@ -77,8 +77,13 @@ const remind = (items) => {
   find("already").hidden = left.length === 0;
 };
 
+/** What the shopper gets of an item as Rokt's answer stands, and for which price each.
+ * @param {any} item */
+const had = ({ available, quantity, lockedPrice, unitPrice }) =>
+  [available ?? quantity, Number(lockedPrice ?? unitPrice)];
+
 /** @param {any[]} items */
-const names = (items) => items.map((item) => `${item.quantity} × ${item.name}`).join(", ");
+const names = (items) => items.map((item) => `${had(item)[0]} × ${item.name}`).join(", ");
 
 /** What a press on "continue" waits for. @param {any[]} items */
 const waitingFor = (items) => {
@@ -100,9 +105,9 @@ let drawn = "";
 
 /** Brings the order summary to what the BFF holds. @param {any} bridge @param {any} cart */
 const draw = (bridge, cart) => {
-  const items = cart.items.filter((/** @type {any} */ item) => item.status !== "rejected");
+  const items = cart.items.filter((/** @type {any} */ item) => item.available !== 0);
   remind(items);
-  const picture = JSON.stringify(items.map((/** @type {any} */ i) => [i.name, i.quantity, i.totalPrice]));
+  const picture = JSON.stringify(items.map((/** @type {any} */ i) => [i.name, had(i)]));
   if (picture === drawn) return;
   const isFirst = drawn === "";
   drawn = picture;
@@ -120,11 +125,12 @@ const draw = (bridge, cart) => {
     const row = /** @type {HTMLElement} */ (
       /** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild
     );
+    const [quantity, price] = had(item);
     const texts = {
       name: item.name,
-      each: `${item.quantity} × ${money(item.unitPrice, item.currency)}`,
+      each: `${quantity} × ${money(price, item.currency)}`,
       what: ` ${item.name}`,
-      total: money(item.totalPrice, item.currency),
+      total: money(quantity * price, item.currency),
     };
     for (const [part, text] of Object.entries(texts)) {
       /** @type {HTMLElement} */ (row.querySelector(`[data-part=${part}]`)).textContent = text;
