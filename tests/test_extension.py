@@ -29,6 +29,7 @@ def settings(folder: Path, **more: Any) -> dict[str, Any]:
         "SECRET_KEY": "a secret of the tests",
         "ROKT_BFF_API_KEY": "key",
         "ROKT_BFF_TAG_ID": "tag",
+        "ROKT_BFF_PUBLIC_URL": "http://localhost",
         "ROKT_BFF_DATABASE_URL": f"sqlite:///{folder / 'rokt-bff.db'}",
     } | more
 
@@ -47,6 +48,7 @@ def test_every_problem_of_the_settings_is_told_at_once() -> None:
     named = {re.split(r"\W", problem)[0] for problem in caught.value.problems}
     assert named == {
         "SECRET_KEY",
+        "SESSION_COOKIE_SECURE",
         "ROKT_BFF_API_KEY",
         "ROKT_BFF_TAG_ID",
         "ROKT_BFF_API_URL",
@@ -171,7 +173,7 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "cancel",
     }
     verbs |= {"sync_products", "order", "rotate", "session_ref", "to_json", "settings"}
-    verbs |= {"init_app", "init_db", "deliver_in_background"}
+    verbs |= {"init_app", "init_db", "deliver_in_background", "csp", "script_tag"}
     assert {name for name in vars(Upsells) if not name.startswith("_")} == verbs
     for name in bff.__all__:
         assert getattr(bff, name) is not None
