@@ -180,9 +180,9 @@ class Checkout:
 
         Returns the order, and whether it is new. A session that has ended still has its quotes,
         and so has for a while one that was given another handle while the shopper paid; without
-        a good handle (a payment provider's call has none) the quote names the session. Raises ``Unauthorized``,
-        ``Conflict``, ``NotFound``, ``StoreUnavailable``, ``InvalidInput`` for an order id that
-        no database holds; never for what Rokt does.
+        a good handle (a payment provider's call has none) the quote names the session. Raises
+        ``Unauthorized``, ``Conflict``, ``NotFound``, ``StoreUnavailable``, ``InvalidInput`` for
+        an order id that no database holds; never for what Rokt does.
         """
         if not 0 < len(purchase.order_id) <= LONGEST_ORDER_ID or "\0" in purchase.order_id:
             wrong = f"must have 1 to {LONGEST_ORDER_ID} characters, and none of them NUL"

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from bff.calls import Kind, any_call
 from bff.cart_api import CartApi
-from bff.config import Settings, is_loopback
+from bff.config import Settings
 from bff.documents import load_cart, load_quote
 from bff.errors import StoreUnavailable
+from bff.hardening import insecure
 from bff.outbox import LEASE, RowState, count_by_state
 from bff.outcomes import Done, Refused
 from bff.reservation import State
@@ -287,19 +287,12 @@ def examine_rokt(settings: Settings, api: CartApi) -> Iterator[Finding]:
         yield Finding("clock", f"this clock is {seconds} s {side} Rokt's: set it by NTP")
 
 
-def examine_cookies(settings: Settings, config: Mapping[str, object]) -> Iterator[Finding]:
-    """Check the flags of the session cookie, which carries the handle.
-
-    Not while developing, which an API on this machine, the emulator, is taken for.
-    """
-    if is_loopback(urlsplit(settings.api_url).hostname):
-        return
-    if not config.get("SESSION_COOKIE_HTTPONLY"):
-        yield Finding("cookie", "set SESSION_COOKIE_HTTPONLY: a script could read the handle")
-    if config.get("SESSION_COOKIE_SAMESITE") not in ("Lax", "Strict"):
-        yield Finding("cookie", "set SESSION_COOKIE_SAMESITE to Lax")
-    if not config.get("SESSION_COOKIE_SECURE"):
-        yield Finding("cookie", "set SESSION_COOKIE_SECURE: the handle must travel by TLS only")
+def examine_settings(
+    settings: Settings, config: Mapping[str, object], host: str | None = None
+) -> Iterator[Finding]:
+    """Check that nothing insecure is set, as the start does: a shop's config may be older."""
+    for text in insecure(settings, config, host):
+        yield Finding("insecure", text)
 
 
 def _has_call(kind: Kind, state: RowState | None = None) -> Select[tuple[int]]:

@@ -26,6 +26,7 @@ from bff.checkout import EMPTY_CART, Checkout, PageQuestion
 from bff.config import Settings
 from bff.errors import ConfigError, Unauthorized
 from bff.guard import BRIDGE_HEADER
+from bff.hardening import insecure
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
 from bff.policy import sources
@@ -74,9 +75,14 @@ class Upsells:
     """
 
     def __init__(
-        self, app: Flask | None = None, *, clock: Callable[[], datetime] = utc_now
+        self,
+        app: Flask | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        host: str | None = None,
     ) -> None:
         self._clock = clock
+        self._host = host  # where the standalone server listens
         if app is not None:
             self.init_app(app)
 
@@ -84,7 +90,7 @@ class Upsells:
         """Wire into an app. Raises ``ConfigError`` with every problem of the settings."""
         if KEY in app.extensions:
             raise RuntimeError("This app has its upsells already: call init_app once an app.")
-        settings = _read_settings(app)
+        settings = _read_settings(app, self._host)
         watcher = _Signals(app)
         store = Store(settings.database_url or _default_database(app))
         api = CartApi(settings, self._clock, watcher.call_made)
@@ -374,12 +380,9 @@ class _Signals:
                 )
 
 
-def _read_settings(app: Flask) -> Settings:
-    problems: list[str] = []
-    try:
-        settings = Settings.from_app(app.config)
-    except ConfigError as error:
-        problems.extend(error.problems)
+def _read_settings(app: Flask, host: str | None) -> Settings:
+    settings, problems = Settings.read(app.config)
+    problems.extend(insecure(settings, app.config, host))
     if not app.secret_key:
         problems.append(
             "SECRET_KEY is missing: set it, before init_app, to what "

@@ -28,8 +28,10 @@ from urllib.parse import urlsplit
 
 from flask import Request, current_app
 
-from bff.config import Settings, is_loopback
+from bff.config import Settings
 from bff.errors import Forbidden, Unauthorized, UnsupportedMedia
+from bff.hardening import secure_cookies
+from bff.kinds import is_loopback
 
 BRIDGE_HEADER = "Rokt-Bff"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -99,6 +101,7 @@ def admit(caller: Caller | None, request: Request, settings: Settings) -> Access
     if caller is Caller.SERVER:
         _check_server(request, settings)
         return Access()
+    _check_host(request, settings)
     # Other schemes are somebody else's: a staging site's basic authentication, say.
     bearer = _bearer(request) if _names_bearer(request) else None
     if caller is Caller.SESSION or bearer is None:
@@ -145,7 +148,7 @@ def _page(request: Request, settings: Settings) -> Page:
     site = request.headers.get("Sec-Fetch-Site")
     if origin is None:  # as with a GET of our own page
         return Page.OURS if site == "same-origin" else Page.FOREIGN
-    if origin == _own_origin(request) and site in {None, "same-origin"}:
+    if origin == _own_origin(request, settings) and site in {None, "same-origin"}:
         return Page.OURS
     if origin in settings.origins:
         if site in {None, "same-origin", "same-site"}:
@@ -155,24 +158,39 @@ def _page(request: Request, settings: Settings) -> Page:
     return Page.FOREIGN
 
 
-def _own_origin(request: Request) -> str | None:
+def _own_origin(request: Request, settings: Settings) -> str | None:
     """Return the origin of our own pages; None when nothing that can be trusted says it.
 
     The name in ``Host`` is whatever leads to this server: any name that somebody lets point
     here. Over TLS the certificate vouches for it. Without, while developing, only addresses and
     the names of this machine can be nobody else's.
     """
-    host = request.host
+    name = _name(request)
+    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname):
+        return settings.public_url
+    if is_loopback(name):
+        return f"{request.scheme}://{request.host}"
+    if request.scheme == "https" or secure_cookies(settings, current_app.config):
+        return f"https://{request.host}"  # whatever a proxy that ends TLS makes of the scheme
+    return f"{request.scheme}://{request.host}" if _is_address(name) else None
+
+
+def _check_host(request: Request, settings: Settings) -> None:
+    """Where our name is known, refuse what came by another; an address is nobody's name."""
+    name = _name(request)
+    ours = urlsplit(settings.public_url).hostname
+    if ours and name != ours and not is_loopback(name) and not _is_address(name):
+        raise Forbidden(
+            "This server has another name: ROKT_BFF_PUBLIC_URL. A proxy must pass the Host on.",
+            code="foreign_host",
+        )
+
+
+def _name(request: Request) -> str:
     try:
-        name = urlsplit(f"//{host}").hostname or ""
+        return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
-        return None
-    secure = request.scheme == "https" or bool(current_app.config["SESSION_COOKIE_SECURE"])
-    if secure and not is_loopback(name):
-        return f"https://{host}"  # whatever a proxy that ends TLS makes of the scheme
-    if is_loopback(name) or _is_address(name):
-        return f"{request.scheme}://{host}"
-    return None
+        return ""
 
 
 def _is_address(name: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from bff.config import Settings, is_loopback
+from bff.config import Settings
+from bff.kinds import is_loopback
 
 ROKT = "https://apps.rokt.com"  # Rokt's launcher, and the frames that it draws placements in
 SELF = "'self'"

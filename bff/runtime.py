@@ -22,6 +22,7 @@ from bff.buying import Buying
 from bff.checkout import Checkout
 from bff.config import Settings
 from bff.errors import RateLimited, Unauthorized
+from bff.hardening import secure_cookies
 from bff.store import Store, hash_handle
 
 KEY = "rokt_bff"
@@ -65,7 +66,11 @@ def runtime(app: Flask | None = None) -> Runtime:
 
 def cookie_name(app: Flask) -> str:
     """Return our cookie's name; with the prefix that keeps other hosts from planting one."""
-    return f"__Host-{COOKIE}" if app.config["SESSION_COOKIE_SECURE"] else COOKIE
+    return f"__Host-{COOKIE}" if _is_secure(app) else COOKIE
+
+
+def _is_secure(app: Flask) -> bool:
+    return secure_cookies(runtime(app).settings, app.config)
 
 
 def kept_handle() -> str | None:
@@ -101,14 +106,15 @@ def set_cookie(response: Response) -> Response:
     """
     if hasattr(g, "rokt_bff_handle"):
         handle = g.rokt_bff_handle
-        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        strict = current_app.config["SESSION_COOKIE_SAMESITE"] == "Strict"
         response.set_cookie(
             cookie_name(current_app),
             _signer().sign(handle).decode() if handle else "",
             max_age=None if handle else 0,
-            secure=secure,
+            secure=_is_secure(current_app),
             httponly=True,
-            samesite=current_app.config["SESSION_COOKIE_SAMESITE"] or "Lax",
+            # Never None, whatever the shop's own session is: no page elsewhere needs the cookie.
+            samesite="Strict" if strict else "Lax",
         )
         response.vary.add("Cookie")
     return response

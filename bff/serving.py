@@ -6,20 +6,22 @@ Every setting is an environment variable ``ROKT_BFF_…``; ``ROKT_BFF_SECRET_KEY
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-from bff.config import MAX_CALL_SECONDS, PREFIX
+from bff.config import PREFIX, Settings
 from bff.errors import ConfigError
 from bff.extension import Upsells
+from bff.kinds import MAX_CALL_SECONDS
 
 # One thread per request under way. These come on top of those that Rokt can hold up, for what
 # needs no Rokt: an update takes milliseconds, so few are many.
@@ -31,12 +33,18 @@ HARD_BODY_LIMIT = 8 * 1024 * 1024
 CONNECTIONS = 1000
 IDLE_SECONDS = 20
 DEFAULT_DATABASE = "sqlite:///rokt-bff.db"
+LOCAL = "127.0.0.1"
+# Flask's name in a problem, which the environment has with our prefix.
+_OWN_KEY = re.compile(r"\bSECRET_KEY\b")
 
 
 def create_app(
-    environ: Mapping[str, str] | None = None, *, secure_cookies: bool = True
+    environ: Mapping[str, str] | None = None, *, secure_cookies: bool = True, host: str = LOCAL
 ) -> tuple[Flask, Upsells]:
-    """Make the standalone app. Raises ``ConfigError`` with every problem at once."""
+    """Make the standalone app, to listen on ``host``.
+
+    Raises ``ConfigError`` with every problem at once, what would be insecure among them.
+    """
     environ = os.environ if environ is None else environ
     app = Flask("bff.standalone", static_folder=None, root_path=os.getcwd())
     app.config.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
@@ -46,11 +54,11 @@ def create_app(
         SESSION_COOKIE_SECURE=secure_cookies,
         SESSION_COOKIE_SAMESITE="Lax",
     )
-    upsells = Upsells()
+    upsells = Upsells(host=host)
     try:
         upsells.init_app(app)
     except ConfigError as error:
-        named = (text.replace("SECRET_KEY is", PREFIX + "SECRET_KEY is") for text in error.problems)
+        named = (_OWN_KEY.sub(PREFIX + "SECRET_KEY", text) for text in error.problems)
         raise ConfigError(list(named)) from None
     return app, upsells
 
@@ -69,7 +77,7 @@ def serve(
     """
     from waitress.server import create_server  # of the extra "server"
 
-    app, upsells = create_app(secure_cookies=secure_cookies)
+    app, upsells = create_app(secure_cookies=secure_cookies, host=host)
     with app.app_context():
         settings = upsells.settings
     created = upsells.init_db(app)
@@ -87,6 +95,7 @@ def serve(
         connection_limit=CONNECTIONS,
         channel_timeout=IDLE_SECONDS,
         ident=None,
+        **_proxied(settings),
     )
     # The server's own patience with its threads is shorter than a confirm may take.
     tasks = server.task_dispatcher
@@ -107,6 +116,18 @@ def serve(
         if stop_delivery is not None:
             stop_delivery()
     echo("Stopped.")
+
+
+def _proxied(settings: Settings) -> dict[str, Any]:
+    """Return whose word on the caller's address the server takes."""
+    if not settings.trusted_proxy:
+        return {}
+    return {
+        "trusted_proxy": settings.trusted_proxy,
+        "trusted_proxy_count": settings.trusted_proxy_count,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"},
+        "clear_untrusted_proxy_headers": True,
+    }
 
 
 def shown(database_url: str) -> str:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from bff.config import MAX_CALL_SECONDS, PREFIX, Settings
+from bff.config import PREFIX, Settings
 from bff.errors import ConfigError
+from bff.kinds import MAX_CALL_SECONDS
 from bff.money import is_currency
 from bff.outbox import LEASE
 from tests.samples import problems, read_settings

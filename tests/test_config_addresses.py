@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bff.config import is_loopback
+from bff import kinds
+from bff.kinds import is_loopback
 from tests.samples import problems, read_settings
 
 
@@ -139,6 +140,59 @@ def test_a_database_that_could_lose_or_not_hold_orders_is_refused(url: str) -> N
     (problem,) = problems(database_url=url)
     assert problem.startswith("ROKT_BFF_DATABASE_URL must ")
     assert "word" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        "redis://h:6379/0",
+        "redis://:word@h",
+        "rediss://u:word@h:6380/1",
+        "redis+unix:///run/redis.sock",
+    ],
+)
+def test_limits_are_counted_in_memory_or_in_redis(url: str) -> None:
+    assert read_settings(rate_limit_storage=url).rate_limit_storage == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "memory", "nonsense://:word@h", "redis://", "redis://:word@h:port", "memcached://h:11211"],
+)
+def test_limits_that_nobody_could_count_are_refused_without_their_password(url: str) -> None:
+    assert problems(rate_limit_storage=url, max_lines=0) == (
+        "ROKT_BFF_MAX_LINES must be a whole number from 1 to 1000000000.",
+        "ROKT_BFF_RATE_LIMIT_STORAGE must be memory:// or such as redis://host:6379/0.",
+    )
+
+
+def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "find_spec", lambda _: None)
+    (problem,) = problems(rate_limit_storage="redis://:word@h")
+    assert problem == "ROKT_BFF_RATE_LIMIT_STORAGE needs redis: pip install 'rokt-bff[redis]'."
+
+
+@pytest.mark.parametrize("origin", ["https://shop.example", "http://localhost:5000", ""])
+def test_our_own_address_is_an_origin(origin: str) -> None:
+    assert read_settings(public_url=origin).public_url == origin
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/", "shop.example", "https://shop.example/a"])
+def test_our_own_address_is_nothing_but_an_origin(url: str) -> None:
+    (problem,) = problems(public_url=url)
+    assert problem.startswith("ROKT_BFF_PUBLIC_URL must be an exact origin")
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1", "::1", "*", ""])
+def test_a_proxy_is_an_address_or_any(proxy: str) -> None:
+    assert read_settings(trusted_proxy=proxy).trusted_proxy == proxy
+
+
+@pytest.mark.parametrize("proxy", ["proxy.example", "10.0.0.0/8", "10.0.0.1, 10.0.0.2"])
+def test_what_is_no_address_is_no_proxy(proxy: str) -> None:
+    (problem,) = problems(trusted_proxy=proxy)
+    assert problem.startswith("ROKT_BFF_TRUSTED_PROXY must be the proxy's IP address")
 
 
 @pytest.mark.parametrize("path", ["", "/", "rokt", "//rokt", "/a b", "/<x>", "/a?b", "/a//b"])
