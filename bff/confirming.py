@@ -89,6 +89,7 @@ class Confirming:
                 raise NotFound("There is no such session.")
             if known is None:
                 recorded = self._recording.record(connection, session, purchase, now)
+                reach("confirm.recording")
             elif purchase.insists and known.quote_id not in (None, purchase.quote_id):
                 raise Conflict("This order was paid with another quote.", code="other_quote")
             order = read_order(connection, purchase.order_id)
@@ -144,6 +145,7 @@ class Confirming:
             if owed and all(row.state is not State.REFUND_NEEDED for row in rows):
                 ledger.set_error(connection, order_id, None)  # what was told of an earlier cancel
             ledger.sum_up(connection, order_id)
+            reach("cancel.owing")
         reach("cancel.owed")
         end = time.monotonic() + self._settings.confirm_timeout
         for one in owed:  # what there is no time left for is delivery's

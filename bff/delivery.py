@@ -117,6 +117,8 @@ class Delivery:
             ]
             claimed = outbox.claim_some(connection, now=now, most=claim) if claim else []
             to_renew = self._renewing.lapsing(connection, claimed)
+            if answered:
+                reach("delivery.settling")
         if answered:
             reach("delivery.settled")
         if claimed:

@@ -11,19 +11,35 @@ import os
 import signal
 
 POINTS = (
+    # A name that ends in -ing is within a transaction: all is written, nothing is committed.
     # reserve: asked rows and lease written / answer here, not written / quote written
+    "reserve.starting",
     "reserve.started",
     "reserve.answered",
+    "reserve.settling",
     "reserve.settled",
-    # confirm: order and owed call written / new reservations written, old confirm replaced
+    # confirm: order, items, owed call and new cart written
+    "confirm.recording",
     "confirm.recorded",
-    "confirm.renewed",
+    # confirm of what is gone: held back / reserved anew, not written / old confirm replaced
+    "renew.held_back",
+    "renew.answered",
+    "renew.replacing",
+    "renew.replaced",
     # release and cancel: owed, not sent
+    "release.owing",
     "release.owed",
+    "cancel.owing",
     "cancel.owed",
+    # the sweep's releases, and what is redriven: owed, not sent
+    "sweep.owing",
+    "sweep.owed",
+    "redrive.owing",
+    "redrive.owed",
     # every owed call: claimed by delivery / answer here, not written / written, not told
     "delivery.claimed",
     "delivery.answered",
+    "delivery.settling",
     "delivery.settled",
 )
 

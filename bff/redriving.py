@@ -13,6 +13,7 @@ from sqlalchemy import and_, or_, select
 
 from bff.calls import Kind
 from bff.config import Settings
+from bff.faultpoints import reach
 from bff.ledger import change, set_error, sum_up
 from bff.outbox import RowState
 from bff.reservation import State
@@ -75,4 +76,6 @@ def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str)
             for subject in json.loads(call.subjects):
                 change(connection, subject, State.REFUND_NEEDED, State.CONFIRMING)
         sum_up(connection, order_id)
+        reach("redrive.owing")
+    reach("redrive.owed")
     return len(calls)

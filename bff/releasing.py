@@ -50,7 +50,7 @@ class Releasing:
             ):
                 continue
             groups.setdefault((row.cart_id, row.rokt_session_id), []).append(row)
-        return [
+        owed = [
             outbox.enqueue(
                 connection,
                 release_call(
@@ -69,6 +69,9 @@ class Releasing:
             )
             for (cart_id, rokt_session_id), group in groups.items()
         ]
+        if owed:
+            reach("release.owing")
+        return owed
 
     def send(self, owed: Sequence[Owed], *, limit: float) -> None:
         """Attempt these calls within ``limit`` seconds; what fails is delivery's."""

@@ -105,13 +105,16 @@ class Renewing:
             if not outbox.hold_back(connection, owed):
                 return Ready(None)
             wish = _wish_of(connection, order)
+        reach("renew.held_back")
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
         end = time.monotonic() + min(limit, self._settings.reserve_timeout)
         # The outbox repeats it, so one attempt will do.
         verdict = self._asking.ask(asked, wish, end=end, number=owed.attempts, again=False)
+        reach("renew.answered")
         with self._store.write() as connection:
             ready = self._settle(connection, owed, order, gone, verdict)
-        reach("confirm.renewed")
+            reach("renew.replacing")
+        reach("renew.replaced")
         return ready
 
     def _settle(

@@ -153,6 +153,7 @@ class Reserving:
             ledger.add_reservations(connection, asked)
             language = wish.accept_language
             owed = self._releasing.owe(connection, plan.give_back, now, accept_language=language)
+            reach("reserve.starting")
         reach("reserve.started")
         self._give_back(owed, end)
         return _Started(session, plan, asked, frozenset(ghosts), token)
@@ -196,6 +197,7 @@ class Reserving:
             elif session is None or session.cart.cart_id != started.session.cart.cart_id:
                 held = [row for row in settled if row.state is State.RESERVED]
                 owed += self._releasing.owe(connection, held, now, accept_language=language)
+            reach("reserve.settling")
         self._give_back(owed, end)
         return quote
 

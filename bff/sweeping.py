@@ -15,6 +15,7 @@ from sqlalchemy import Connection, or_, select
 from bff import ledger, outbox, store
 from bff.calls import release_call
 from bff.config import Settings
+from bff.faultpoints import reach
 from bff.reservation import Reservation, State
 from bff.store import Session, Store
 from bff.tables import reservations
@@ -92,6 +93,10 @@ class Sweeping:
                     given_back.setdefault(row.rokt_session_id, []).append(row)
             for rokt_session_id, group in given_back.items():
                 self._owe(connection, group, rokt_session_id, now)
+            if given_back:
+                reach("sweep.owing")
+        if given_back:
+            reach("sweep.owed")
         return sum(len(group) for group in given_back.values())
 
     def _owe(

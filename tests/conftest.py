@@ -127,9 +127,7 @@ def shopper(shop: Shop) -> Shopper:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what kills and cuts for minutes apart: ``pytest -m campaign`` runs it."""
+    """Give the long run of the model its time."""
     for item in items:
-        if item.path.name in ("test_campaign.py", "test_kills.py"):
-            item.add_marker(pytest.mark.campaign)
         if item.path.name == "test_shop_model.py":
             item.add_marker(pytest.mark.timeout(900))

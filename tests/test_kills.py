@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bff.faultpoints import POINTS
 from tests.campaign import points
+from tests.campaign.cases import DATABASES
 from tests.campaign.collected import Judged, by_row, judged
 from tests.campaign.kills import TOP
 from tests.campaign.runner import Campaign, Row
@@ -24,6 +26,7 @@ def outcome(request: pytest.FixtureRequest) -> Iterator[Judged]:
         yield judged(campaign, request, ROWS)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("row", ROWS, ids=" at ".join)
 def test_the_invariants_hold_after_a_kill(outcome: Judged, row: Row) -> None:
     """Each case fails too where its process was not really killed by its point."""
@@ -45,4 +48,20 @@ def test_both_a_server_and_a_worker_are_killed_in_every_verb() -> None:
     assert {("server", verb) for verb in verbs} <= played
     # A worker does not reserve for a shopper, but it does for a paid order.
     assert {("worker", verb) for verb in verbs[1:]} <= played
-    assert any(k.who == "worker" and k.verb == points.GIVEN_BACK for k in points.short())
+    assert ("worker", points.GIVEN_BACK.split()[0]) in played
+    by_worker = {kill.verb for kill in points.short() if kill.who == "worker" and kill.hangs}
+    assert {points.GIVEN_BACK, points.UNKNOWN} < by_worker
+    assert {kill.verb for kill in points.short() if kill.who == "command"} == {points.REDRIVE}
+
+
+def test_all_are_killed_on_sqlite_and_one_of_each_family_on_postgresql() -> None:
+    on = {
+        database: [kill for kill in points.short() if kill.database == database]
+        for database in DATABASES
+    }
+    families = [kill.family for kill in on["postgresql"]]
+    assert len(families) == len(set(families))
+    assert set(families) == {kill.family for kill in on["sqlite"]}
+    assert len({replace(kill, database="sqlite") for kill in points.long()}) == 2 * len(
+        on["sqlite"]
+    )

@@ -1,4 +1,9 @@
-"""``python -m tests.campaign [--long] [--only grid|kills] [--match …]``: the table, exit code 1."""
+"""``python -m tests.campaign [--long] [--only …] [--match …]``: the table; 1 on a violation.
+
+The short form, which CI runs: every fault at every call and moment and every kill, on SQLite and
+PostgreSQL in turns, and each promise's line of code broken. ``--long``: everything on both
+databases, under both answers to a repeated call, and two faults in a row.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,11 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.breaking import BREAKAGES
 from tests.campaign import cases, points
+from tests.campaign.cases import DATABASES
 from tests.campaign.runner import Broken, Played, run_all, table
 
 # Cases wait more than they compute, a process that starts computes.
@@ -19,24 +26,28 @@ LANES = (os.cpu_count() or 1) + 2
 def main() -> int:
     """Run the campaign and print its table; 1 when there is a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
-    parser.add_argument(
-        "--long", action="store_true", help="with combinations, PostgreSQL and broken code"
-    )
-    parser.add_argument("--only", choices=("grid", "kills"))
+    parser.add_argument("--long", action="store_true", help="everything on both databases")
+    parser.add_argument("--only", choices=("grid", "kills", "promises"))
+    parser.add_argument("--database", choices=DATABASES, help="only cases on this (default: both)")
     parser.add_argument("--match", default="", help="only cases with this in their name")
     parser.add_argument("--lanes", type=int, default=LANES, help=f"side by side ({LANES})")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # refunds are what half of the cases are about
-    grid = cases.long() if given.long else cases.short()
-    killed = points.long() if given.long else points.short()
-    chosen: list[Played] = []
-    if given.only != "kills":
-        chosen += grid
-    if given.only != "grid":
-        chosen += killed
-    if given.long and given.only is None:
-        chosen += [Broken(promise) for promise in BREAKAGES]
-    chosen = [case for case in chosen if given.match in case.name]
+    parts: dict[str, Sequence[Played]] = {
+        "grid": cases.long() if given.long else cases.short(),
+        "kills": points.long() if given.long else points.short(),
+        "promises": [Broken(promise) for promise in BREAKAGES],
+    }
+    chosen = [
+        case
+        for name, part in parts.items()
+        for case in part
+        if given.only in (None, name)
+        and given.database in (None, case.database)
+        and given.match in case.name
+    ]
+    if not chosen:
+        parser.error("there is no such case")
     start = time.monotonic()
     results = run_all(chosen, given.lanes, lambda text: print(text, flush=True))
     text, violations = table(results)

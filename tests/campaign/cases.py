@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any, Literal
 
 Moment = Literal["before", "middle", "after"]
 Lasts = Literal["once", "lifted", "forever", "redriven"]
 Repeat = Literal["ok", "error"]
+Database = Literal["sqlite", "postgresql"]
 
 ENDPOINTS = ("any", "reserve", "confirm", "release", "cancel")
 # Rokt as a whole, from the first call on or from the moment that the shopper pays.
 ROKT, ROKT_AT_PAY = "rokt", "rokt at pay"
 MOMENTS: tuple[Moment, ...] = ("before", "middle", "after")
 REPEATS: tuple[Repeat, ...] = ("ok", "error")
+DATABASES: tuple[Database, ...] = ("sqlite", "postgresql")
 
 # Slower than usual, within every time limit of ``lane.SHORT``; and far beyond each of them.
 SLOW, HANG = 0.1, 60.0
@@ -29,10 +32,15 @@ DRIP = 0.15
 
 # What the gate does: the emulator cannot refuse a connection, nor end one within an answer.
 SHUT = {"gate": "shut"}
+HOLE = {"gate": "hole"}
 CUT = {"gate": "cut"}
+# On top of what the emulator answers: a reset in the body of that.
+CUT_BODY = {"gate": "cut body"}
+REFUSED = {"kind": "status", "status": 422}
 
 FAULTS: Mapping[str, Mapping[Moment, Mapping[str, Any]]] = {
     "refused": {"before": SHUT},
+    "black hole": {"before": HOLE},
     "reset": {
         "before": {"kind": "reset"},
         "middle": CUT,
@@ -58,45 +66,53 @@ FAULTS: Mapping[str, Mapping[Moment, Mapping[str, Any]]] = {
         "after": {"kind": "wrong_types"},
     },
     "HTML": {"before": {"kind": "html", "when": "before"}, "after": {"kind": "html"}},
-    "429": {"before": {"kind": "status", "status": 429}},
-    "429 Retry-After": {"before": {"kind": "status", "status": 429, "retryAfter": 2}},
+    "429": {
+        "before": {"kind": "status", "status": 429},
+        "middle": {"kind": "status", "status": 429, **CUT_BODY},
+    },
+    "429 Retry-After": {
+        "before": {"kind": "status", "status": 429, "retryAfter": 2},
+        "middle": {"kind": "status", "status": 429, "retryAfter": 2, **CUT_BODY},
+    },
     "500": {
         "before": {"kind": "status", "status": 500},
+        "middle": {"kind": "status", "status": 500, "when": "after", **CUT_BODY},
         "after": {"kind": "status", "status": 500, "when": "after"},
     },
     "503": {
         "before": {"kind": "status", "status": 503, "retryAfter": 2, "html": True},
+        "middle": {"kind": "status", "status": 503, "when": "after", **CUT_BODY},
         "after": {"kind": "status", "status": 503, "when": "after"},
     },
-    "422": {"before": {"kind": "status", "status": 422}},
-    "401": {"before": {"kind": "status", "status": 401}},
+    "422": {"before": REFUSED, "middle": {**REFUSED, **CUT_BODY}},
+    "401": {
+        "before": {"kind": "status", "status": 401},
+        "middle": {"kind": "status", "status": 401, **CUT_BODY},
+    },
+}
+# A cancel is answered without a body, which else is what is slow or hangs in its middle.
+FAULTS_AT: Mapping[tuple[str, str, Moment], Mapping[str, Any]] = {
+    ("cancel", "slow", "middle"): {"gate": "stall", "seconds": SLOW},
+    ("cancel", "hang", "middle"): {"gate": "stall", "seconds": HANG},
 }
 
 _LIE = "Rokt would have acted and said surely not, which nobody could find out"
-_WHOLE = "the answer is whole, and says no more in its middle than at its end"
+_CUT = "what cannot be read is no other thing when it is cut: see truncated"
+_NEVER = "a call that never arrived has no effect"
 LEFT_OUT: Mapping[tuple[str, Moment], str] = {
     ("refused", "middle"): "there is no answer where there is no connection",
-    ("refused", "after"): "a call that never arrived has no effect",
+    ("refused", "after"): _NEVER,
+    ("black hole", "middle"): "there is no answer where there is no connection",
+    ("black hole", "after"): _NEVER,
     ("truncated", "before"): "a cut answer is the middle of an answer",
     ("truncated", "after"): "a cut answer is the middle of an answer",
-    ("malformed", "middle"): _WHOLE,
-    ("wrong types", "middle"): _WHOLE,
-    ("HTML", "middle"): _WHOLE,
-    ("429", "middle"): _WHOLE,
+    ("malformed", "middle"): _CUT,
+    ("wrong types", "middle"): _CUT,
+    ("HTML", "middle"): _CUT,
     ("429", "after"): _LIE,
-    ("429 Retry-After", "middle"): _WHOLE,
     ("429 Retry-After", "after"): _LIE,
-    ("500", "middle"): _WHOLE,
-    ("503", "middle"): _WHOLE,
-    ("422", "middle"): _WHOLE,
     ("422", "after"): _LIE,
-    ("401", "middle"): _WHOLE,
     ("401", "after"): _LIE,
-}
-# A cancel is answered without a body, so nothing of it can be slow or hang in its middle.
-LEFT_OUT_AT: Mapping[tuple[str, str, Moment], str] = {
-    ("cancel", "slow", "middle"): "the answer to a cancel has no body",
-    ("cancel", "hang", "middle"): "the answer to a cancel has no body",
 }
 
 # Ways of a reserve to say no, of an emulator's ``rejectionForm``.
@@ -136,7 +152,7 @@ class Case:
     repeat: Repeat = "ok"
     then: tuple[str, Moment] | None = None
     accept: bool = False
-    database: Literal["sqlite", "postgresql"] = "sqlite"
+    database: Database = "sqlite"
 
     @property
     def row(self) -> tuple[str, str]:
@@ -155,19 +171,30 @@ class Case:
 
     def faults(self) -> list[dict[str, Any]]:
         """Return what the emulator is told for the endpoint."""
-        times = 1 if self.lasts == "once" else None
-        return [{**one, "times": times} for one in self._told() if "gate" not in one]
+        given = [{k: v for k, v in one.items() if k != "gate"} for one in self._told()]
+        return [{**one, "times": self.times} for one in given if "kind" in one]
+
+    @property
+    def times(self) -> int | None:
+        """How many calls meet the fault; None: all, until it is lifted."""
+        return 1 if self.lasts == "once" else None
 
     @property
     def gate(self) -> str | None:
-        """What the gate does: "shut", "cut", or nothing."""
+        """What the gate does: "shut", "hole", "cut", "cut body", "stall", or nothing."""
         return next((str(one["gate"]) for one in self._told() if "gate" in one), None)
+
+    @property
+    def silence(self) -> float:
+        """How many seconds a gate that stalls is silent."""
+        return next(float(one["seconds"]) for one in self._told() if "seconds" in one)
 
     @property
     def waits(self) -> bool:
         """Tell whether time limits are waited for, so that they had better be short."""
         names = {self.fault, self.then[0] if self.then else ""}
-        return "hang" in names or any("retryAfter" in one for one in self._told())
+        waits = any("retryAfter" in one for one in self._told())
+        return waits or bool(names & {"hang", "black hole"})
 
     def _told(self) -> list[Mapping[str, Any]]:
         if self.fault in OVERTAKEN:
@@ -175,30 +202,32 @@ class Case:
             return [lost] if lost else []
         if self.fault in ITEM_FAULTS:
             return [ITEM_FAULTS[self.fault]]
-        told = [FAULTS[self.fault][self.moment]]
+        at = FAULTS_AT.get((self.endpoint, self.fault, self.moment))
+        told = [at or FAULTS[self.fault][self.moment]]
         return told + ([FAULTS[self.then[0]][self.then[1]]] if self.then else [])
 
 
-def is_left_out(endpoint: str, fault: str, moment: Moment) -> bool:
-    """Tell whether a cell of the grid makes no sense."""
-    return (fault, moment) in LEFT_OUT or (endpoint, fault, moment) in LEFT_OUT_AT
-
-
 def short() -> tuple[Case, ...]:
-    """Return every cell of the grid, once and until lifted, and Rokt down as a whole."""
-    return tuple(_short())
+    """Return every cell of the grid, once and until lifted, and Rokt down as a whole.
+
+    Of the two cases of a cell one is on SQLite and one on PostgreSQL, in turns.
+    """
+    one, other = DATABASES
+    in_turns = cycle((one, other, other, one))
+    return tuple(replace(case, database=next(in_turns)) for case in _short())
 
 
 def long() -> tuple[Case, ...]:
-    """Return the short form with its combinations, on both databases."""
-    return tuple(dict.fromkeys(_long()))  # some combinations are in the short form already
+    """Return the short form on both databases, and its combinations, in turns."""
+    both = [replace(case, database=one) for one in DATABASES for case in _short()]
+    in_turns = cycle(DATABASES)
+    more = [replace(case, database=next(in_turns)) for case in dict.fromkeys(_combined())]
+    return tuple(dict.fromkeys((*both, *more)))  # some combinations are in the short form already
 
 
 def _cells(endpoint: str) -> Iterator[Case]:
     for fault, moments in FAULTS.items():
-        for moment in moments:
-            if not is_left_out(endpoint, fault, moment):
-                yield Case(endpoint, fault, moment)
+        yield from (Case(endpoint, fault, moment) for moment in moments)
 
 
 def _short() -> Iterator[Case]:
@@ -221,22 +250,21 @@ def _short() -> Iterator[Case]:
     for fault in ("refused", "503", "401", "422"):
         yield Case("confirm", fault, "before", "redriven")
     for repeat in REPEATS:
-        yield Case("confirm", "500", "after", "redriven", repeat)
+        for endpoint in ("confirm", "cancel"):
+            yield Case(endpoint, "500", "after", "redriven", repeat)
+    yield Case("cancel", "refused", "before", "redriven")
     for endpoint in (ROKT, ROKT_AT_PAY):
         for fault in ("refused", "hang", "503", "401"):
             yield Case(endpoint, fault, "before", "lifted")
     yield Case(ROKT_AT_PAY, "refused", "before", "forever")
 
 
-def _long() -> Iterator[Case]:
-    yield from _short()
+def _combined() -> Iterator[Case]:
     for endpoint in ENDPOINTS:
         for case in _cells(endpoint):
             other: Repeat = "ok" if case.moment != "before" else "error"
             yield replace(case, repeat=other)
             yield replace(case, lasts="lifted", repeat="error")
-            yield replace(case, database="postgresql", repeat="error")
-            yield replace(case, database="postgresql", lasts="lifted")
             if case.gate is None:
                 for then in (("reset", "after"), ("503", "before"), ("hang", "after")):
                     yield replace(case, then=then, repeat="error")
@@ -245,9 +273,9 @@ def _long() -> Iterator[Case]:
     for case in _cells("confirm"):
         yield replace(case, lasts="forever", repeat="error")
         yield replace(case, lasts="redriven", repeat="error")
-        yield replace(case, lasts="redriven", database="postgresql")
+        yield replace(case, lasts="redriven")
     for fault in ITEM_FAULTS:
-        yield Case("reserve", fault, "before", "lifted", database="postgresql")
+        yield Case("reserve", fault, "before", "lifted")
     for endpoint in (ROKT, ROKT_AT_PAY):
         for case in _cells("reserve"):
             yield replace(case, endpoint=endpoint, lasts="lifted", repeat="error")

@@ -29,14 +29,20 @@ def by_row(cases: Iterable[One]) -> Mapping[Row, Sequence[One]]:
 def judged(
     campaign: Campaign, request: pytest.FixtureRequest, rows: Mapping[Row, Sequence[Case | Kill]]
 ) -> Judged:
-    """Start the cases of every row that this run of pytest asks for."""
+    """Start the cases of every row that this run of pytest asks for, on its databases."""
+    asked = request.config.getoption("--database")
     wanted: list[Row] = []
     for item in request.session.items:
         if isinstance(item, pytest.Function) and item.path == request.path:
             row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
             wanted += [row] if isinstance(row, tuple) else []
     running: dict[Row, list[tuple[str, Future[list[Violation]]]]] = {
-        row: [(case.name, campaign.submit(case)) for case in rows[row]] for row in wanted
+        row: [
+            (case.name, campaign.submit(case))
+            for case in rows[row]
+            if asked in ("both", case.database)
+        ]
+        for row in wanted
     }
 
     def wait(row: Row) -> dict[str, list[str]]:

@@ -1,8 +1,9 @@
-"""A gate before the emulator: connections that are refused, and answers that are cut by a reset.
+"""A gate before the emulator: what goes wrong on the line, and not at the server's own end.
 
 A TCP relay on a port of its own. Shut, it does not listen, so that a connection is refused as
-by a server that is not there; told to cut, it passes on the first bytes of each answer and then
-resets the connection. Open, it only relays.
+by a server that is not there. As a black hole it says nothing at all to who wants to connect.
+Told to cut, it passes on the first bytes of each answer, of its head or of its body, and then
+resets the connection; told to stall, it is silent in the middle of the head. Open, it only relays.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 # Within the status line and the headers of every answer of the emulator.
 CUT_AFTER = 40
+# Within the body of each of its answers that has one.
+CUT_IN_BODY = 5
+HEAD_ENDS = b"\r\n\r\n"
+NO_BODY = b"content-length: 0\r\n"
+# The system makes some connections for a server that does not accept them: these fill its queue.
+CALLERS = 4
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -27,6 +35,11 @@ class Gate:
         self._target = (host, int(port))
         self._lock = threading.Lock()
         self._cuts: int | None = 0
+        self._trouble: Callable[[bytes, socket.socket, socket.socket], bool] = self._reset_in_head
+        self._silence = 0.0
+        self._over = threading.Event()
+        self._callers: list[socket.socket] = []
+        self.met = False  # an answer was cut or stalled
         self._sockets: set[socket.socket] = set()
         self._listening: socket.socket | None = None
         self._port = 0
@@ -40,14 +53,10 @@ class Gate:
         """Let through, from now on, and cut nothing."""
         with self._lock:
             self._cuts = 0
-            if self._listening is not None:
+            if self._listening is not None and not self._callers:
                 return
-            listening = socket.socket()
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(("127.0.0.1", self._port))
-            listening.listen(64)
-            self._port = listening.getsockname()[1]
-            self._listening = listening
+        self.shut()
+        listening = self._listen(64)
         threading.Thread(target=self._accept, args=[listening], daemon=True).start()
 
     def shut(self) -> None:
@@ -55,6 +64,7 @@ class Gate:
         with self._lock:
             listening, self._listening = self._listening, None
             ending, self._sockets = self._sockets, set()
+            callers, self._callers = self._callers, []
         if listening is not None:
             # A shutdown wakes the thread that accepts; without it the port stays open.
             with suppress(OSError):
@@ -62,11 +72,31 @@ class Gate:
             listening.close()
         for one in ending:
             _end(one)
+        for one in callers:
+            one.close()
 
-    def cut(self, times: int | None) -> None:
-        """Reset the connection within the next answers; None: within all."""
+    def swallow(self) -> None:
+        """Be a black hole: who wants to connect hears nothing. Connections that there are end."""
+        self.shut()
+        self._listen(0)
+        # The system answers the first few in our place; once its queue is full it is silent.
+        for _ in range(CALLERS):
+            caller = socket.socket()
+            caller.setblocking(False)
+            caller.connect_ex(("127.0.0.1", self._port))
+            self._callers.append(caller)
+
+    def cut(self, times: int | None, *, body: bool = False) -> None:
+        """Reset the connection within the next answers (None: all), in their head or body."""
         with self._lock:
             self._cuts = times
+            self._trouble = self._reset_in_body if body else self._reset_in_head
+
+    def stall(self, times: int | None, seconds: float) -> None:
+        """Be silent for so long in the head of the next answers; None: of all."""
+        with self._lock:
+            self._cuts, self._silence = times, seconds
+            self._trouble = self._be_silent
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +107,18 @@ class Gate:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over.set()
         self.shut()
+
+    def _listen(self, backlog: int) -> socket.socket:
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self._port))
+        listening.listen(backlog)
+        with self._lock:
+            self._port = listening.getsockname()[1]
+            self._listening = listening
+        return listening
 
     def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -106,29 +147,56 @@ class Gate:
         _end(server)  # which ends the other thread too, and that closes both
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        is_reset = False
         with suppress(OSError):
-            while piece := server.recv(65536):
+            while not is_reset and (piece := server.recv(65536)):
                 if self._is_to_cut():
-                    client.sendall(piece[:CUT_AFTER])
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
-                    # Wakes the thread that reads from it, which else would keep it open.
-                    client.shutdown(socket.SHUT_RD)
-                    break
-                client.sendall(piece)
+                    is_reset = self._trouble(piece, server, client)
+                else:
+                    client.sendall(piece)
         with self._lock:
             self._sockets -= {client, server}
+        if not is_reset:
+            _end(client)  # wakes the thread that reads from it, which else would keep it open
         _end(server)
         client.close()  # with no lingering this is a reset, else an end in good order
         server.close()
 
+    def _reset_in_head(self, piece: bytes, _: socket.socket, client: socket.socket) -> bool:
+        _reset(client, piece[:CUT_AFTER])
+        return True
+
+    def _reset_in_body(self, piece: bytes, server: socket.socket, client: socket.socket) -> bool:
+        while len(piece.partition(HEAD_ENDS)[2]) < CUT_IN_BODY:
+            if NO_BODY in piece.lower() or not (more := server.recv(65536)):
+                client.sendall(piece)
+                return False
+            piece += more
+        head, between, body = piece.partition(HEAD_ENDS)
+        _reset(client, head + between + body[:CUT_IN_BODY])
+        return True
+
+    def _be_silent(self, piece: bytes, _: socket.socket, client: socket.socket) -> bool:
+        client.sendall(piece[:CUT_AFTER])
+        self._over.wait(self._silence)
+        client.sendall(piece[CUT_AFTER:])
+        return False
+
     def _is_to_cut(self) -> bool:
         with self._lock:
-            if self._cuts is None:
-                return True
-            if self._cuts > 0:
+            cuts = self._cuts is None or self._cuts > 0
+            if self._cuts:
                 self._cuts -= 1
-                return True
-            return False
+            self.met |= cuts
+            return cuts
+
+
+def _reset(client: socket.socket, first: bytes) -> None:
+    """Send the first bytes, and let a close be a reset."""
+    client.sendall(first)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+    # Wakes the thread that reads from it, which else would keep it open.
+    client.shutdown(socket.SHUT_RD)
 
 
 def _end(one: socket.socket) -> None:

@@ -16,6 +16,7 @@ from flask import Flask
 
 from bff import Settings, upsell_call_made
 from bff.calls import Kind
+from bff.draining import Draining
 from bff.redriving import redrive
 from bff.sweeping import Sweeping
 from tests.campaign import facts
@@ -48,6 +49,8 @@ LIFT_IN_ROUND = 2
 FIRST, SECOND = "order-1", "order-2"
 # The calls of the endpoints, as the shop hears of them.
 CALLS = dict(zip(ENDPOINTS, map(str, Kind), strict=True))
+# What a gate does to connections, which it goes on doing until it is opened.
+NO_CONNECTION = ("shut", "hole")
 # Faults that say nothing about the items: mended, the refused confirm is owed again.
 REDRIVEN = ("401", "422")
 
@@ -128,14 +131,23 @@ class _Journey:
             return
         if case.fault in OVERTAKEN:
             self._overtakes = CALLS[case.endpoint]
-        if self.gate is not None and case.gate == "shut":
-            self.gate.shut()
-        if self.gate is not None and case.gate == "cut":
-            self.gate.cut(1 if case.lasts == "once" else None)
+        if self.gate is not None:
+            self._spoil(self.gate, case.times)
         if told := case.faults():
             whole = case.endpoint in (ROKT, ROKT_AT_PAY)
             over = ENDPOINTS if whole else (case.endpoint,)
             self.shop.emulator.put("faults", dict.fromkeys(over, told))
+
+    def _spoil(self, gate: Gate, times: int | None) -> None:
+        match self.case.gate:
+            case "shut":
+                gate.shut()
+            case "hole":
+                gate.swallow()
+            case "stall":
+                gate.stall(times, self.case.silence)
+            case told:
+                gate.cut(times, body=told == "cut body")
 
     def _lift(self) -> None:
         self.shop.emulator.put("faults", {})
@@ -145,6 +157,8 @@ class _Journey:
     def _met(self) -> bool:
         """Tell whether anything really went wrong."""
         case = self.case
+        if self.gate is not None and case.gate not in NO_CONNECTION:
+            return self.gate.met
         if case.gate is not None:
             return self._lost(*CALLS.values())
         if case.fault in OVERTAKEN:
@@ -184,10 +198,19 @@ class _Journey:
                 # What the emulator does once is used up by itself; a gate is not.
                 self._lift_gate() if lasts == "once" else self._lift()
             move_to(self.shop, due)
+            self._deliver()
+
+    def _deliver(self) -> None:
+        """Work off what is due: as the worker of a server does, or, for a change, one by one."""
+        if self.case.lasts == "once":
             self.shop.deliver()
+            return
+        with Draining(self.shop.parts.checkout.delivery) as draining:
+            while draining.step():
+                pass
 
     def _lift_gate(self) -> None:
-        if self.gate is not None and self.case.gate == "shut":
+        if self.gate is not None and self.case.gate in NO_CONNECTION:
             self.gate.open()
 
     def _buy_again(self) -> None:

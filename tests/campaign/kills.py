@@ -1,8 +1,9 @@
-"""``kill -9`` of a server and of a delivery worker: at every named point, and within every call.
+"""``kill -9`` of a server, a delivery worker, a command: at every named point, within every call.
 
-Each case: a shop's shopper comes up to a verb; a real process (``rokt-bff serve`` or ``deliver``)
-does it and is killed on the way; it is started again, without its fault point, and the shop goes
-on as a shop would, with the clock moved on until nothing is owed. Then the invariants are judged.
+Each case: a shop's shopper comes up to a verb; a real process (``rokt-bff serve``, ``deliver`` or
+``redrive``) does it and is killed on the way; it is started again, without its fault point, and
+the shop goes on as a shop would, with the clock moved on until nothing is owed. Then the
+invariants are judged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from sqlalchemy import select
 
 from bff.tables import outbox
 from tests.campaign import facts
-from tests.campaign.cases import HANG, PARKING
+from tests.campaign.cases import HANG, PARKING, REFUSED
 from tests.campaign.facts import Facts, Step
 from tests.campaign.journey import FIRST
 from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_due
-from tests.campaign.points import CALLS, GIVEN_BACK, UNKNOWN, Kill
+from tests.campaign.points import CALLS, GIVEN_BACK, REDRIVE, SWEEP, UNKNOWN, Kill
 from tests.campaign.till import Till
 from tests.processes import PATIENCE, Started, clean, settings_for
 from tests.shopping import SERVER, Shop, bearer
@@ -46,7 +47,8 @@ PATIENT = dict.fromkeys(LIMITS, 15.0)
 def run(kill: Kill, lane: Lane) -> Facts:
     """Play one case to its end and return what is known."""
     folder = lane.case_folder()
-    with lane.shop(folder, repeat=kill.repeat, clock=FileClock(folder / "clock")) as shop:
+    clock = FileClock(folder / "clock")
+    with lane.shop(folder, database=kill.database, repeat=kill.repeat, clock=clock) as shop:
         return _Play(kill, shop, folder / "clock").run()
 
 
@@ -61,11 +63,16 @@ class _Play:
     def run(self) -> Facts:
         kill = self.kill
         self.begin()
-        met = self.kill_worker() if kill.who == "worker" else self.kill_server()
+        met = self.kill_server() if kill.who == "server" else self.kill_process()
         self.shop.emulator.put("faults", {})
-        if kill.who == "worker":
+        if kill.who != "server":
             self.shop.move_clocks(LEASE)
+            if kill.verb == REDRIVE:
+                with self.process("redrive", FIRST) as again:
+                    assert again.process.wait(PATIENCE) == 0, again.printed
             with self.process("deliver"):
+                if kill.verb == SWEEP:
+                    self.wait_until(lambda: PARKING not in self.held(), "nothing is swept")
                 self.settle()
         else:
             with self.server() as (_, url):
@@ -91,6 +98,14 @@ class _Play:
         self.quote = till.reserve()
         if verb == "reserve of a changed line":
             till.add(PARKING, 1)
+        if verb == SWEEP:
+            till.add(PARKING, 1)
+            self.shop.move_clocks(self.shop.parts.settings.release_grace + 1)
+            return
+        if verb == REDRIVE:
+            rokt.faults("confirm", REFUSED)
+            till.pay(FIRST, self.quote)
+            return
         if verb == GIVEN_BACK:
             till.release()
         if verb == "cancel":
@@ -184,11 +199,12 @@ class _Play:
             asking.join(timeout=PATIENCE)
         return ended
 
-    def kill_worker(self) -> bool:
-        """Let a worker be killed while it delivers; tells whether it was."""
+    def kill_process(self) -> bool:
+        """Let a worker be killed while it works, or a command; tells whether it was."""
         before = self.hang()
-        with self.process("deliver", armed=True) as worker:
-            return self.ends(worker, before)
+        command = ("redrive", FIRST) if self.kill.who == "command" else ("deliver",)
+        with self.process(*command, armed=True) as process:
+            return self.ends(process, before)
 
     def hang(self) -> int:
         """Let the call hang during which the process is killed; tells how many came before it."""
@@ -244,14 +260,25 @@ class _Play:
         query = select(outbox.c.next_attempt_at, outbox.c.lease_token).where(
             outbox.c.state == "queued"
         )
-        end = time.monotonic() + PATIENCE
-        while True:
+
+        def is_settled() -> bool:
             with self.shop.parts.store.read() as connection:
                 rows = connection.execute(query).all()
-            if not rows:
-                return
-            assert time.monotonic() < end, "what is owed is not delivered"
             free = [row.next_attempt_at for row in rows if row.lease_token is None]
             if free:
                 move_to(self.shop, min(free))
+            return not rows
+
+        self.wait_until(is_settled, "what is owed is not delivered")
+
+    def held(self) -> set[str]:
+        """Return the catalogue ids of what Rokt holds, and nobody has bought."""
+        made = self.shop.emulator.state()["reservations"].values()
+        return {one["catalogItemId"] for one in made if one["state"] == "reserved"}
+
+    @staticmethod
+    def wait_until(what: Callable[[], bool], else_: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not what():
+            assert time.monotonic() < end, else_
             threading.Event().wait(LOOK_AGAIN)

@@ -7,48 +7,61 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bff.faultpoints import POINTS
+from tests.campaign.cases import DATABASES, REPEATS, Database, Repeat
 
-Who = Literal["server", "worker"]
+Who = Literal["server", "worker", "command"]
 
 GIVEN_BACK = "confirm of what was given back"
 UNKNOWN = "confirm that is unknown, to be cancelled"
+SWEEP = "sweep of what was left behind"
+REDRIVE = "redrive of what was refused"
+# In an answer's writing down, which all calls share.
+WRITTEN = ("delivery.answered", "delivery.settling", "delivery.settled")
+OWED = ("delivery.claimed", *WRITTEN)
+RENEWED = ("renew.held_back", "renew.answered", "renew.replacing", "renew.replaced")
 # Verbs, as they begin: what the shopper has by then is in ``kills._Play.begin``.
-IN_LINE: Mapping[str, tuple[str, ...]] = {
-    "reserve": ("reserve.started", "reserve.answered", "reserve.settled"),
-    "reserve of a changed line": (
-        "reserve.started",
-        "release.owed",
-        "delivery.answered",
-        "delivery.settled",
-        "reserve.answered",
-    ),
-    "confirm": ("confirm.recorded", "delivery.answered", "delivery.settled"),
-    GIVEN_BACK: (
-        "confirm.recorded",
-        "confirm.renewed",
-        "delivery.answered",
-        "delivery.settled",
-    ),
-    "confirm of a part": ("release.owed",),
-    "release": ("release.owed", "delivery.answered", "delivery.settled"),
-    "cancel": ("cancel.owed", "delivery.answered", "delivery.settled"),
-}
-OWED = ("delivery.claimed", "delivery.answered", "delivery.settled")
-BY_WORKER: Mapping[str, tuple[str, ...]] = {
-    "confirm": OWED,
-    GIVEN_BACK: ("delivery.claimed", "confirm.renewed", "delivery.answered"),
-    UNKNOWN: OWED,
-    "release": OWED,
-    "cancel": OWED,
+POINTS_OF: Mapping[Who, Mapping[str, tuple[str, ...]]] = {
+    "server": {
+        "reserve": (
+            "reserve.starting",
+            "reserve.started",
+            "reserve.answered",
+            "reserve.settling",
+            "reserve.settled",
+        ),
+        "reserve of a changed line": (
+            "release.owing",
+            "release.owed",
+            "delivery.answered",
+            "delivery.settled",
+            "reserve.answered",
+        ),
+        "confirm": ("confirm.recording", "confirm.recorded", *WRITTEN),
+        GIVEN_BACK: ("confirm.recorded", *RENEWED, "delivery.answered", "delivery.settled"),
+        "confirm of a part": ("release.owing", "release.owed"),
+        "release": ("release.owing", "release.owed", *WRITTEN),
+        "cancel": ("cancel.owing", "cancel.owed", *WRITTEN),
+    },
+    "worker": {
+        "confirm": OWED,
+        GIVEN_BACK: ("delivery.claimed", *RENEWED, "delivery.answered"),
+        UNKNOWN: OWED,
+        "release": OWED,
+        "cancel": OWED,
+        SWEEP: ("sweep.owing", "sweep.owed", "delivery.claimed"),
+    },
+    "command": {REDRIVE: ("redrive.owing", "redrive.owed")},
 }
 # The call of a verb that hangs while its process is killed.
 CALLS: Mapping[str, str] = {
     "reserve": "reserve",
     "confirm": "confirm",
     GIVEN_BACK: "reserve",
+    UNKNOWN: "confirm",
     "release": "release",
     "cancel": "cancel",
 }
+HANGS = ("hangs before", "hangs after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,8 @@ class Kill:
     who: Who
     verb: str
     point: str
-    repeat: Literal["ok", "error"] = "error"
+    repeat: Repeat = "error"
+    database: Database = "sqlite"
 
     @property
     def row(self) -> tuple[str, str]:
@@ -68,8 +82,15 @@ class Kill:
     @property
     def name(self) -> str:
         """The case in words."""
-        again = "" if self.repeat == "error" else ", repeat ok"
-        return f"{self.who}, {self.verb}, {self.point}{again}"
+        words = [self.who, self.verb, self.point]
+        words += ["repeat ok"] if self.repeat == "ok" else []
+        words += [self.database] if self.database != "sqlite" else []
+        return ", ".join(words)
+
+    @property
+    def family(self) -> tuple[str, str]:
+        """Whom it kills, and in what: the word before the point's dot."""
+        return self.who, self.point.split(".")[0].split()[0]
 
     @property
     def hangs(self) -> Literal["before", "after"] | None:
@@ -80,21 +101,26 @@ class Kill:
 
 
 def short() -> tuple[Kill, ...]:
-    """Return every point of every verb, and every call hanging on both sides of its effect."""
-    return tuple(_short())
+    """Return every point of every verb and every call hanging on both sides of its effect.
+
+    All of them on SQLite; of each family one on PostgreSQL.
+    """
+    one_of_each = {kill.family: kill for kill in reversed(tuple(_all()))}
+    return (*_all(), *(replace(kill, database="postgresql") for kill in one_of_each.values()))
 
 
 def long() -> tuple[Kill, ...]:
-    """Return the same under both answers to a repeated confirm and cancel."""
-    return tuple(_short()) + tuple(replace(kill, repeat="ok") for kill in _short())
+    """Return all on both databases, under both answers to a repeated confirm and cancel."""
+    return tuple(
+        replace(kill, repeat=repeat, database=database)
+        for database in DATABASES
+        for repeat in REPEATS
+        for kill in _all()
+    )
 
 
-def _short() -> Iterator[Kill]:
-    for verb, points in IN_LINE.items():
-        yield from (Kill("server", verb, point) for point in points)
-    for verb, points in BY_WORKER.items():
-        yield from (Kill("worker", verb, point) for point in points)
-    for verb in CALLS:
-        yield from (Kill("server", verb, f"hangs {when}") for when in ("before", "after"))
-        if verb in BY_WORKER:
-            yield from (Kill("worker", verb, f"hangs {when}") for when in ("before", "after"))
+def _all() -> Iterator[Kill]:
+    for who, verbs in POINTS_OF.items():
+        for verb, points in verbs.items():
+            hangs = HANGS if verb in CALLS else ()
+            yield from (Kill(who, verb, point) for point in (*points, *hangs))

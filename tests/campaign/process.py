@@ -1,7 +1,7 @@
 """``rokt-bff``, as installed, with a clock that the campaign can move: it is told by a file.
 
-Started as ``python -m tests.campaign.process serve|deliver …`` with ``CAMPAIGN_CLOCK`` in the
-environment, and ``BFF_FAULT_POINT`` where it is to end itself.
+Started as ``python -m tests.campaign.process serve|deliver|redrive …`` with ``CAMPAIGN_CLOCK`` in
+the environment, and ``BFF_FAULT_POINT`` where it is to end itself.
 """
 
 from __future__ import annotations

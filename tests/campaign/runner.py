@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Self
 
 from tests.breaking import is_noticed
 from tests.campaign import journey, kills
-from tests.campaign.cases import Case
+from tests.campaign.cases import Case, Database
 from tests.campaign.lane import Lane
 from tests.campaign.points import Kill
 from tests.campaign.verdict import Violation, judge
@@ -26,6 +27,7 @@ class Broken:
     """A promise whose line of code is broken in a copy: its test must fail there."""
 
     promise: int
+    database: Database = "sqlite"
 
     @property
     def row(self) -> Row:
@@ -46,7 +48,8 @@ class Campaign:
 
     def __init__(self, lanes: int) -> None:
         self._stack = ExitStack()
-        databases = Databases()
+        self._databases = databases = Databases()
+        self._starting = threading.Lock()
         self._stack.callback(databases.stop)
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for _ in range(lanes):
@@ -72,6 +75,9 @@ class Campaign:
     def _run(self, case: Played) -> list[Violation]:
         lane = self._free.get()
         try:
+            if case.database == "postgresql":
+                with self._starting:
+                    self._databases.postgresql  # noqa: B018 - starts it, once for all lanes
             if isinstance(case, Broken):
                 noticed, _ = is_noticed(case.promise, lane.case_folder())
                 return [] if noticed else [Violation("the_test_fails", "no test noticed")]
@@ -99,10 +105,13 @@ def table(results: Iterable[tuple[Played, Sequence[Violation]]]) -> tuple[str, i
 def run_all(
     cases: Iterable[Played], lanes: int, echo: Callable[[str], object]
 ) -> list[tuple[Played, list[Violation]]]:
-    """Run all of these; tells each case that has violations, and how far it is."""
+    """Run all of these; tells each case that has violations, and how far it is.
+
+    The last ones begin: they take longest, and so no lane is left with one alone in the end.
+    """
     results: list[tuple[Played, list[Violation]]] = []
     with Campaign(lanes) as campaign:
-        futures = [(case, campaign.submit(case)) for case in cases]
+        futures = [(case, campaign.submit(case)) for case in reversed([*cases])]
         for n, (case, future) in enumerate(futures, 1):
             try:
                 violations = future.result()
@@ -113,7 +122,7 @@ def run_all(
             if n % 50 == 0:
                 echo(f"{n} of {len(futures)} cases")
             results.append((case, violations))
-    return results
+    return results[::-1]
 
 
 def _line(where: str, what: str, cases: object, violations: object) -> str:
