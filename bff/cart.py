@@ -6,7 +6,8 @@ whether a line is reserved at Rokt, by ``bff.reservation``.
 
 The rules' source is Rokt's Web SDK as it behaves: every change may come twice, late, out of
 order or with a made-up old item. So the *updated* item alone says what a line becomes, and of
-the old item only ``cartItemId`` is believed.
+the old item only ``cartItemId`` is believed. A removal may also name what it removes by the
+catalogue item: what is made up there is held by nobody.
 """
 
 from __future__ import annotations
@@ -52,13 +53,15 @@ class CartItem:
 class Update:
     """One message: ``item`` to set, else ``removed_id`` to take away, else nothing.
 
-    ``old_id`` is the ``cartItemId`` that the old item names. ``page`` and ``seq`` order the
+    ``old_id`` is the ``cartItemId`` that the old item names, ``removed_catalog_id`` the catalogue
+    item that a removal names, which may be made up. ``page`` and ``seq`` order the
     messages of one page load. ``preselected``: it came before the placement was interactive.
     ``name`` is what the message calls its updated item, for errors.
     """
 
     item: CartItem | None = None
     removed_id: str | None = None
+    removed_catalog_id: str | None = None
     old_id: str | None = None
     page: str | None = None
     seq: int | None = None
@@ -137,7 +140,9 @@ def apply(cart: HeldCart, update: Update, *, max_lines: int) -> HeldCart:
         if item is not None:
             changed = _set_line(cart, update, item, replaced, max_lines)
         else:
-            changed = without(cart, cart.known_as(target, update.page))
+            # By an id that was never held: of an add taken back before it was sent, on a return.
+            left = _of_another_page(cart, update.removed_catalog_id, update.page)
+            changed = without(cart, cart.known_as(target, update.page) or left)
             changed = without(changed, changed.known_as(replaced, update.page))
         changed = _remember(changed, update, (target, replaced))
     elif replaced is not None:
@@ -219,18 +224,13 @@ def _place_taken(
     if held is not None:
         return None if named is held else named
     place = named or cart.known_as(item.cart_item_id, update.page)
-    if place is not None or update.page is None:
-        return place
-    return next(
-        (
-            line
-            for line in cart.lines
-            if line.item.catalog_item_id == item.catalog_item_id
-            and line.page is not None
-            and line.page != update.page
-        ),
-        None,
-    )
+    return place or _of_another_page(cart, item.catalog_item_id, update.page)
+
+
+def _of_another_page(cart: HeldCart, catalog_item_id: str | None, page: str | None) -> Line | None:
+    """Return a line of this catalogue item that stems from another page load; both are known."""
+    same = (x for x in cart.lines if page and x.item.catalog_item_id == catalog_item_id)
+    return next((x for x in same if x.page not in (None, page)), None)
 
 
 def _merge(cart: HeldCart, update: Update, target: str, replaced: str) -> HeldCart:

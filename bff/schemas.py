@@ -1,8 +1,8 @@
 """marshmallow schemas for what comes in: JSON from outside, dataclasses for the inside.
 
 The SDK's items are read strictly where something is computed from them and tolerantly
-elsewhere: members that are not known are passed over, and of an old item only ``cartItemId``
-is looked at, since the rest may be made up. How our own shapes look as JSON: ``bff.answering``.
+elsewhere: members that are not known are passed over, and of an old item only the two ids are
+looked at, since the rest may be made up. How our own shapes look as JSON: ``bff.answering``.
 """
 
 from __future__ import annotations
@@ -269,12 +269,14 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
         missing = "is missing: send it and the old item, each an item or null"
         raise invalid({"updatedItem": [missing]})
     old_name = "oldItem" if new_name == "updatedItem" else "oldCartItem"
-    old_id = None
+    old_id = removed_catalog_id = None
     if old is not None:
         old_id = _load_item(Named(), old, old_name)["cart_item_id"]
     item = removed_id = None
     if updated is None:
         removed_id = old_id
+        named = (old or {}).get("catalogItemId")
+        removed_catalog_id = named if isinstance(named, str) else None
     elif _quantity_of(updated, new_name) == 0:
         removed_id = _load_item(Named(), updated, new_name)["cart_item_id"]
     else:
@@ -283,6 +285,7 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
     update = Update(
         item=item,
         removed_id=removed_id,
+        removed_catalog_id=removed_catalog_id,
         old_id=old_id,
         page=str(page) if page else None,
         seq=body.get("seq"),

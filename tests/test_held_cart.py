@@ -64,6 +64,25 @@ def test_a_removal_of_something_unknown_does_nothing() -> None:
     assert told(cart, remove("z")) is cart
 
 
+def test_a_removal_by_an_unknown_id_takes_the_line_that_another_page_load_left() -> None:
+    """A preselection that was not applied, or an add that was taken back before it was sent."""
+    shown_first = [add("a2", preselected=True, page=OTHER_PAGE, seq=1)]
+    for before in ([], shown_first):
+        gone = remove("a2", removed_catalog_id="a", page=OTHER_PAGE, seq=2)
+        cart = told(held("a1", "b1", known=("a",)), *before, gone)
+        assert (shown(cart), cart.removed) == ({"b1": 1}, ("a",))
+        assert shown(told(cart, add("a1"), gone)) == {"b1": 1, "a1": 1}, "and only once"
+
+
+@pytest.mark.parametrize("more", [
+    {"removed_catalog_id": "catalogItemId", "page": OTHER_PAGE},  # made up
+    {"removed_catalog_id": "a", "page": PAGE},  # another impression on the same page load
+    {"removed_catalog_id": "a", "page": None},
+])  # fmt: skip
+def test_a_removal_by_an_unknown_id_takes_no_other_line(more: dict[str, Any]) -> None:
+    assert shown(told(held("a1"), remove("a2", **more))) == {"a1": 1}
+
+
 def test_a_removal_by_quantity_zero_leaves_the_old_item_alone() -> None:
     cart = told(held("a", "b"), Update(removed_id="a", old_id="b", page=PAGE, seq=5))
     assert shown(cart) == {"b": 1}

@@ -69,6 +69,13 @@ def test_a_removal_is_spelled_in_two_ways(new: dict[str, Any] | None) -> None:
     old = {"cartItemId": "a", "catalogItemId": "catalogItemId", "quantity": "made up"}
     update = read({"cartItem": new, "oldCartItem": old if new is None else None})
     assert (update.item, update.removed_id) == (None, "a")
+    assert update.removed_catalog_id == (None if new else "catalogItemId")
+
+
+@pytest.mark.parametrize("name", [None, 3, {}, [], ""])
+def test_a_removal_may_name_no_catalogue_item(name: object) -> None:
+    old = OLD | {"catalogItemId": name}
+    assert read({"updatedItem": None, "oldItem": old}).removed_catalog_id in (None, "")
 
 
 def test_of_an_item_with_quantity_zero_only_the_id_counts() -> None:
