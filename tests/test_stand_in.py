@@ -5,52 +5,22 @@ browser, and what is said must be the same: names, order, bodies, and silence wh
 silence. Cart item ids are those of the recording because the test site hands them out so.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.stand_in.checkout import NARROW, WIDE, Checkout, cart_item_id
-from tests.stand_in.site import TOP, serve
-
-FIXTURE = Path(__file__).parent / "data" / "sdk-events.json"
-RECORDING = TOP.parent / "shared" / "real-sdk-events.json"
+from tests.stand_in.recording import RECORDING, SHORT_FORM, scenarios
+from tests.stand_in.site import serve
 
 Step = Callable[[Checkout], object]
 
 
-def scenarios() -> dict[str, list[dict[str, Any]]]:
-    """Read the fixture and write its short form out: scenario → steps with their messages."""
-    read = json.loads(FIXTURE.read_text(encoding="utf-8"))["scenarios"]
-    for scenario in read:
-        for step in scenario["steps"]:
-            step["messages"] = [each for short in step["messages"] for each in written_out(short)]
-    return {scenario["scenario"]: scenario["steps"] for scenario in read}
-
-
-def written_out(short: dict[str, Any]) -> list[dict[str, Any]]:
-    if "both" not in short:
-        return [short]
-    return [
-        {"direction": "placement->partner", "name": name, "body": short["both"]}
-        for name in ("V2_CART_ITEM_UPDATED", "UPDATE_CART_ITEM_MESSAGE")
-    ]
-
-
 def test_the_short_form_says_what_the_recording_says() -> None:
     # A clone on its own has the short form only; beside the recording the two must agree.
-    recorded = (
-        {
-            scenario["scenario"]: scenario["steps"]
-            for scenario in json.loads(RECORDING.read_text(encoding="utf-8"))["scenarios"]
-        }
-        if RECORDING.exists()
-        else scenarios()
-    )
+    recorded = scenarios(RECORDING if RECORDING.exists() else SHORT_FORM)
     assert scenarios() == recorded
     assert len(recorded) == 5
     assert sum(len(steps) for steps in recorded.values()) == 62

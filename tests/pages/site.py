@@ -1,0 +1,211 @@
+"""A page with Rokt's placement and the bridge, on the BFF's own origin and on another.
+
+The standalone BFF runs in threads, on a SQLite file; the emulator beside it draws the offers. The
+same page is served twice: by the BFF's own server, where the cookie counts ("shop"), and from
+another loopback address, which to a browser is another site ("partner"). Both under a policy as
+strict as a checkout's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from flask import Flask, Response, request, send_from_directory
+from sqlalchemy import delete, select
+from waitress import wasyncore
+from waitress.server import create_server
+
+from bff.cart import CartItem
+from bff.documents import load_cart
+from bff.emulator import CatalogItem as Offer
+from bff.emulator import EmulatorServer, EmulatorSettings
+from bff.runtime import runtime
+from bff.serving import create_app
+from bff.tables import sessions
+from tests.emulator_client import Client
+from tests.processes import settings_for
+
+HERE = Path(__file__).parent
+ORIGINS = ("shop", "partner")
+PARTNER_HOST = "127.0.0.2"
+THREADS = 8  # more than a browser's connections to one server
+ROUND = 0.05  # seconds until a server notices that it is to stop
+GUARDED = ("<script ", '<script data-guard="#continue" ')
+
+# At the most three of one: what goes beyond is refused by the placement, without a word.
+OFFERS = (
+    Offer("parking", "Parking", Decimal("12.50"), "Lot A", max_item_count=3),
+    Offer("poster", "Poster", Decimal("9.99"), "Signed", max_item_count=3),
+    Offer("sticker", "Sticker", Decimal("0.10"), "A price of 0.1", max_item_count=3),
+)
+
+
+class Server:
+    """Serves an app on a free port, in threads."""
+
+    def __init__(self, app: Flask, host: str = "127.0.0.1") -> None:
+        self._sockets: dict[int, Any] = {}
+        self._server = create_server(
+            app, map=self._sockets, host=host, port=0, threads=THREADS, ident=None
+        )
+        self.origin = f"http://{host}:{self._server.effective_port}"
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            wasyncore.loop(timeout=ROUND, map=self._sockets, count=1)
+        self._server.task_dispatcher.shutdown(timeout=5)
+        wasyncore.close_all(self._sockets)
+
+
+class Gate:
+    """Stands before the BFF, also for what a page sends while it is left.
+
+    ``cookies``: what came with requests as their cookies.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._open = threading.Event()
+        self._open.set()
+        self._is_down = False
+        self.cookies: list[str] = []
+        self._inner = app.wsgi_app
+        setattr(app, "wsgi_app", self._pass)  # noqa: B010 - as Flask says; mypy takes it for wrong
+
+    def _pass(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        self.cookies += [environ["HTTP_COOKIE"]] if "HTTP_COOKIE" in environ else []
+        if environ["PATH_INFO"].startswith(("/rokt/cart", "/rokt/session")):
+            self._open.wait()
+            if self._is_down:
+                start("503 Service Unavailable", [("Content-Length", "0")])
+                return []
+        return self._inner(environ, start)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """What comes meanwhile is answered afterwards."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """What comes meanwhile is turned away."""
+        self._is_down = True
+        try:
+            yield
+        finally:
+            self._is_down = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where everything is, and what the BFF holds."""
+
+    app: Flask
+    shop: str
+    partner: str
+    rokt: Client
+    gate: Gate
+
+    def origin(self, kind: str) -> str:
+        return {"shop": self.shop, "partner": self.partner}[kind]
+
+    def forget(self) -> None:
+        """Be as if nobody had been here."""
+        with runtime(self.app).store.write() as connection:
+            connection.execute(delete(sessions))
+        self.rokt.reset()
+        self.gate.cookies.clear()
+
+    def lines(self) -> list[CartItem]:
+        """What the database holds, in one cart, no item of the catalogue twice."""
+        with runtime(self.app).store.read() as connection:
+            documents = connection.execute(select(sessions.c.cart)).scalars()
+            carts = [cart for cart in map(load_cart, documents) if cart.lines]
+        assert len(carts) <= 1, f"one shopper has {len(carts)} carts: {carts}"
+        items = [line.item for cart in carts for line in cart.lines]
+        counts = Counter(item.catalog_item_id for item in items)
+        assert set(counts.values()) <= {1}, f"a line is doubled: {items}"
+        return items
+
+    def held(self) -> dict[str, int]:
+        """What the database holds, catalogue item to quantity."""
+        return {item.catalog_item_id: item.quantity for item in self.lines()}
+
+
+@contextmanager
+def running_site(folder: Path, offers: Sequence[Offer] = OFFERS, **settings: str) -> Iterator[Site]:
+    """Run all of it on free ports, the database in ``folder``; settings are those of the BFF."""
+    with EmulatorServer(EmulatorSettings(catalog=tuple(offers))) as emulator:
+        pages = Flask("partner", static_folder=None)
+        partner = Server(pages, PARTNER_HOST)
+        addresses = {"origins": partner.origin, "database_url": f"sqlite:///{folder / 'bff.db'}"}
+        environ = settings_for(emulator.url, **addresses | settings)
+        app, upsells = create_app(environ, secure_cookies=False)
+        upsells.init_db(app)
+        gate = Gate(app)
+        shop = Server(app)
+
+        with app.app_context():
+            for one, bff in ((app, ""), (pages, shop.origin)):
+                base = f"{bff}/rokt"
+                tag = str(upsells.script_tag(base))
+                values = {"bff": base, "emulator": emulator.url, "tag": tag.replace(*GUARDED)}
+                add_pages(one, values, spelled(upsells.csp(bff or "'self'")))
+        client = Client(emulator.url)
+        try:
+            yield Site(app, shop.origin, partner.origin, client, gate)
+        finally:
+            client.http.close()
+            shop.stop()
+            partner.stop()
+            runtime(app).store.close()
+
+
+def add_pages(app: Flask, values: Mapping[str, str], policy: str) -> None:
+    """Serve the pages, with these values in place of their names."""
+
+    @app.get("/")
+    def extras() -> Response:
+        tag = values["tag"] if request.args["sdk"] == "tag" else ""
+        return page("page.html", {**values, "tag": tag})
+
+    @app.get("/next")
+    def following() -> Response:
+        return page("next.html", values)
+
+    @app.get("/page/<name>")
+    def script(name: str) -> Response:
+        return send_from_directory(HERE, name, max_age=0)
+
+    def page(name: str, values: Mapping[str, str]) -> Response:
+        html = (HERE / name).read_text(encoding="utf-8")
+        for key, value in values.items():
+            html = html.replace(f"{{{key}}}", value)
+        return Response(html, headers={"Content-Security-Policy": policy})
+
+
+def spelled(sources: dict[str, tuple[str, ...]]) -> str:
+    """The page's whole policy: what the bridge and the SDK need, and nearly nothing else."""
+    own = {"script-src": ("'self'",), "img-src": ("data:",), "base-uri": ("'none'",)}
+    directives = {name: (*own.get(name, ()), *sources.get(name, ())) for name in {**own, **sources}}
+    rules = [f"{name} {' '.join(dict.fromkeys(values))}" for name, values in directives.items()]
+    trusted = ["require-trusted-types-for 'script'", "trusted-types 'none'"]
+    return "; ".join(["default-src 'none'", *rules, *trusted])
