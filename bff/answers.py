@@ -3,6 +3,9 @@
 How a rejected item appears is not documented, so each of these says no: it is absent, it has no
 ``itemReservationId``, it has a smaller quantity (then the rest is rejected), a status says so,
 or an error's ``value`` names it. Extra members are passed over.
+
+What is charged is what Rokt says it locked: without a price and a currency of Rokt's own, an item
+is not sold. What was asked for came from a browser, which may claim anything.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class Denied:
     """An item that is not to be sold.
 
     With an ``item_reservation_id`` Rokt does hold it, but the shopper could not be charged for
-    it (another currency, say), so it must be given back.
+    it (another currency, or no price), so it must be given back.
     """
 
     cart_item_id: str
@@ -147,7 +150,9 @@ def _read_item(
         return Denied(asked.cart_item_id, refusal or Reason.REJECTED)
     # More than asked for is not ours to sell; a fraction of an item neither.
     quantity = min(int(min(quantity, asked.quantity)), asked.quantity)
-    currency = found.get("currency") or asked.currency
+    currency = found.get("currency")
+    if currency in (None, ""):
+        return Denied(asked.cart_item_id, Reason.REJECTED, reservation_id)
     if currency != asked.currency or not is_currency(asked.currency):
         return Denied(asked.cart_item_id, Reason.CURRENCY_CHANGED, reservation_id)
     prices = _prices(found, asked, quantity)
@@ -183,16 +188,18 @@ def _reservation_id(found: Mapping[str, Any]) -> str | None:
 def _prices(
     found: Mapping[str, Any], asked: CartItem, quantity: int
 ) -> tuple[Decimal, Decimal] | None:
-    """Return unit and total price as locked, None when they are no amounts.
+    """Return unit and total price as locked, None when they are no amounts or there is none.
 
-    A shopper never pays more than Rokt locked: digits beyond the currency's are dropped, and a
-    total above unit × quantity does not count. A lower one, a discount, does.
+    Only a total can be computed: the unit price that we know is the browser's. A shopper never
+    pays more than Rokt locked: digits beyond the currency's are dropped, and a total above
+    unit × quantity does not count. A lower one, a discount, does.
     """
     smallest = Decimal(1).scaleb(-minor_digits(asked.currency))
     try:
-        unit = _amount(found.get("unitPrice"), asked.unit_price)
+        unit = _amount(found.get("unitPrice"))
         exact = unit.quantize(smallest, ROUND_DOWN) * quantity
-        total = _amount(found.get("totalPrice"), exact)
+        told = found.get("totalPrice")
+        total = exact if told is None else _amount(told)
     except ValueError:
         return None
     return (
@@ -201,9 +208,7 @@ def _prices(
     )
 
 
-def _amount(value: Any, default: Decimal) -> Decimal:
-    if value is None:
-        return default
+def _amount(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("no number")
     return read_amount(value)

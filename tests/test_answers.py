@@ -91,11 +91,21 @@ def test_members_that_nobody_knows_are_passed_over() -> None:
     assert granted(**more) == granted()
 
 
-@pytest.mark.parametrize("name", ["quantity", "unitPrice", "totalPrice", "currency"])
-def test_what_rokt_leaves_out_is_as_asked(name: str) -> None:
+@pytest.mark.parametrize("name", ["quantity", "totalPrice"])
+def test_a_quantity_that_rokt_leaves_out_is_as_asked_and_a_total_is_computed(name: str) -> None:
     answers = read_reserve({"items": [without(name), yes("b")]}, ASKED)
     assert answers is not None
     assert answers[0] == granted()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [without("unitPrice"), yes(unitPrice=None), without("currency"), yes(currency=None)],
+    ids=["no price", "null price", "no currency", "null currency"],
+)
+def test_the_browsers_word_is_never_taken_for_what_rokt_locked(item: dict[str, Any]) -> None:
+    """Else a price of a cent, or in a currency that is worth little, would be charged."""
+    assert denied({"items": [item, yes("b")]}) == Denied("a", Reason.REJECTED, RESERVATION)
 
 
 @pytest.mark.parametrize(
