@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
-from flask_cors import CORS
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
@@ -24,8 +22,8 @@ from bff.cart import Update
 from bff.cart_api import Attempt, CartApi
 from bff.checkout import EMPTY_CART, Checkout, PageQuestion
 from bff.config import Settings
+from bff.cors import allow_origins
 from bff.errors import ConfigError, Unauthorized
-from bff.guard import BRIDGE_HEADER
 from bff.hardening import insecure
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
@@ -105,16 +103,7 @@ class Upsells:
         app.after_request(set_cookie)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
         if settings.origins:
-            CORS(
-                app,
-                resources={rf"{re.escape(settings.url_prefix)}/(?!static/).*": {}},
-                # flask-cors takes what looks like a pattern for one, as an IPv6 address does.
-                origins=[rf"^{re.escape(origin)}$" for origin in settings.origins],
-                methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", BRIDGE_HEADER],
-                expose_headers=["Retry-After"],
-                max_age=600,
-            )
+            allow_origins(app, settings)
         csrf = app.extensions.get("csrf")
         if csrf is not None:
             # Flask-WTF looks for a form's token; the guard has proofs of its own.

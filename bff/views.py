@@ -52,8 +52,9 @@ blueprint = Blueprint("rokt_bff", __name__)
 @blueprint.before_request
 def guard() -> None:
     """Let nobody in whom the view is not open to. A preflight is answered by flask-cors."""
-    if request.method == "OPTIONS":
-        return
+    rule = request.url_rule
+    if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return  # Flask answers it, and runs no view
     view = current_app.view_functions.get(request.endpoint or "")
     g.rokt_bff_access = admit(caller_of(view), request, runtime().settings)
 

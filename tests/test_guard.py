@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from itsdangerous import Signer
 from werkzeug.test import TestResponse
 
 from bff import Upsells
-from bff.guard import Caller, caller_of
+from bff.guard import Caller, caller_of, opened_to
 from bff.runtime import kept_handle
 from tests.answers import problem_of
 from tests.emulator_client import Client
@@ -277,6 +278,56 @@ def test_a_server_call_needs_the_server_key(shop: Shop, shopper: Shopper, route:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
     refused(call(shopper, route, BRIDGE), 403, "browser_refused")
     assert call(shop, route, SERVER).status_code in {404, 422}  # let in
+
+
+@pytest.mark.parametrize("route", SERVER_ROUTES)
+def test_while_the_server_key_is_changed_both_are_good(
+    make_shop: Callable[..., Shop], route: Route
+) -> None:
+    before = "the-key-before-of-thirty-two-letters"
+    shop = make_shop(server_key_previous=before)
+    for key in (SERVER_KEY, before):
+        answer = call(shop, route, {"Authorization": f"Bearer {key}"})
+        assert answer.status_code in {404, 422}  # let in
+    for key in (before[:-1], f"{SERVER_KEY}{before}", "None"):
+        refused(call(shop, route, {"Authorization": f"Bearer {key}"}), 401, "server_key")
+    done = make_shop()  # the change is over
+    refused(call(done, route, {"Authorization": f"Bearer {before}"}), 401, "server_key")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("key", ["neither", "now", "before"])
+def test_each_server_key_is_compared_in_constant_time_every_time(
+    make_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    before = "the-key-before-of-thirty-two-letters"
+    shop = make_shop(server_key_previous=before)
+    compared: list[bytes] = []
+    compare = hmac.compare_digest
+
+    def note(given: bytes, right: bytes) -> bool:
+        compared.append(right)
+        return compare(given, right)
+
+    monkeypatch.setattr(hmac, "compare_digest", note)
+    sent = {"neither": "x", "now": SERVER_KEY, "before": before}[key]
+    call(shop, ("GET", "/rokt/orders/A-1"), {"Authorization": f"Bearer {sent}"})
+    assert compared == [SERVER_KEY.encode(), before.encode()]
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_view_that_answers_options_itself_passes_the_guard_too(
+    shop: Shop, make_shop: Callable[..., Shop], marked: bool
+) -> None:
+    def take() -> str:
+        """Hand out the goods."""
+        return "taken"
+
+    own = make_shop()
+    view = opened_to(Caller.SERVER)(take) if marked else take
+    own.app.add_url_rule("/rokt/take", "rokt_bff.take", view, methods=["OPTIONS"])
+    answer = own.app.test_client().options("/rokt/take")
+    refused(answer, *((401, "server_key") if marked else (403, "closed")))
 
 
 @pytest.mark.parametrize("route", SERVER_ROUTES)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.shopping import Shop, ok
+from bff.guard import Caller, caller_of
+from tests.shopping import SERVER, Shop, ok
 
 PARTNER = "https://tickets.example"
 PAGE = {"Rokt-Bff": "1", "Origin": PARTNER}
@@ -82,6 +83,46 @@ def test_a_preflight_of_an_allowed_origin_is_let_through(
 @pytest.mark.parametrize("origin", STRANGERS)
 def test_a_preflight_of_a_stranger_is_told_nothing(shop: Shop, path: str, origin: str) -> None:
     assert cors_of(preflight(shop, f"/rokt{path}", origin)) == {}
+
+
+SERVERS = ["/orders", "/orders/A-1", "/orders/A-1/cancel", "/products", "/purchases"]
+
+
+@pytest.mark.parametrize("path", SERVERS)
+def test_a_server_s_route_tells_no_page_anything(shop: Shop, path: str) -> None:
+    for asked in ("GET", "POST"):
+        assert cors_of(preflight(shop, f"/rokt{path}", PARTNER, asked)) == {}
+    for headers in (PAGE, PAGE | SERVER):
+        answer = shop.app.test_client().post(f"/rokt{path}", json={}, headers=headers)
+        assert answer.status_code in (403, 405)
+        assert cors_of(answer) == {}
+
+
+def test_every_route_of_a_server_is_among_these(shop: Shop) -> None:
+    found = {
+        rule.rule.removeprefix("/rokt").replace("<path:order_id>", "A-1")
+        for rule in shop.app.url_map.iter_rules()
+        if caller_of(shop.app.view_functions[rule.endpoint]) is Caller.SERVER
+    }
+    assert found == set(SERVERS)
+
+
+@pytest.mark.parametrize("origin", ["HTTPS://TICKETS.EXAMPLE", "https://tickets.example."])
+def test_an_allowed_origin_is_told_to_its_exact_spelling_only(shop: Shop, origin: str) -> None:
+    client = shop.app.test_client()
+    assert cors_of(preflight(shop, "/rokt/session", origin)) == {}
+    answer = client.get("/rokt/cart", headers=PAGE | {"Origin": origin})
+    assert answer.status_code == 403
+    assert cors_of(answer) == {}
+
+
+@pytest.mark.parametrize("origin", [None, PARTNER, OTHER, *STRANGERS])
+def test_a_cache_is_told_that_an_answer_depends_on_the_page(shop: Shop, origin: str | None) -> None:
+    page = {"Origin": origin} if origin else {}
+    for path in ("/rokt/cart", "/rokt/nothing", "/rokt/health"):
+        answer = shop.app.test_client().get(path, headers=page | {"Rokt-Bff": "1"})
+        assert "Origin" in answer.vary
+    assert "Origin" not in shop.app.test_client().get("/shop", headers=page).vary
 
 
 @pytest.mark.parametrize(("origin", "headers", "body", "status"), [
