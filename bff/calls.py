@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -38,11 +38,14 @@ PATHS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: which, its body, and the headers that differ from call to call."""
+    """One call: which, its body, and the headers that differ from call to call.
+
+    Its ``repr`` has neither: a body may hold an e-mail address.
+    """
 
     kind: Kind
-    body: bytes
-    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
     def document(self) -> Any:
         """Return the body as JSON, for people who watch."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -55,9 +55,9 @@ class PageQuestion:
     """What is told to ``placements/any`` about the page and the shopper."""
 
     page_identifier: str
-    url: str
-    attributes: Mapping[str, str]
-    accept_language: str | None = None
+    url: str = field(repr=False)
+    attributes: Mapping[str, str] = field(repr=False)
+    accept_language: str | None = field(default=None, repr=False)
 
 
 class Checkout:

@@ -20,7 +20,7 @@ import hmac
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ class Page(StrEnum):
 class Access:
     """What the guard found: the handle sent as a bearer, or that the cookie counts."""
 
-    handle: str | None = None
+    handle: str | None = field(default=None, repr=False)
     by_cookie: bool = False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +32,9 @@ class OrderRow:
     rokt_session_id: str
     status: OrderStatus
     created_at: datetime
-    attributes: Mapping[str, str]
-    extra: Mapping[str, Any]
-    accept_language: str | None = None
+    attributes: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    accept_language: str | None = field(default=None, repr=False)
     last_error: str | None = None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -57,7 +57,7 @@ class Owed:
     attempts: int
     unknown: bool
     deadline: datetime
-    token: str
+    token: str = field(repr=False)
 
 
 def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -42,7 +42,7 @@ class Done:
     """Rokt did it. ``answer`` is the JSON of the body, None when that was empty."""
 
     status: int
-    answer: Any = None
+    answer: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Refused:
 
     status: int
     detail: str
-    codes: tuple[str, ...] = ()
-    named: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = field(default=(), repr=False)
+    named: frozenset[str] = field(default=frozenset(), repr=False)
     already: str | None = None
-    answer: Any = None
+    answer: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ here calls Rokt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,9 +41,9 @@ class Purchase:
 
     order_id: str
     quote_id: str | None
-    attributes: Mapping[str, str]
-    extra: Mapping[str, Any]
-    accept_language: str | None = None
+    attributes: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    accept_language: str | None = field(default=None, repr=False)
     insists: bool = False
 
 

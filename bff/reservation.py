@@ -63,10 +63,10 @@ class Wish:
     """What the shop asks with: prices the shopper took, and documented optional members."""
 
     accept_prices: Mapping[str, Decimal] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
     is_paypal_payment: bool | None = None
     merchant_id: str | None = None
-    accept_language: str | None = None
+    accept_language: str | None = field(default=None, repr=False)
 
     def members(self) -> Wish:
         """Return what goes to Rokt; the prices are ours, and kept with the reservations."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -52,7 +52,7 @@ class _Started:
     plan: Plan
     asked: tuple[Reservation, ...]
     ghosts: frozenset[str]
-    token: str
+    token: str = field(repr=False)
 
 
 class Reserving:

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -40,9 +40,9 @@ class Reply:
     """A whole answer; ``retry_after`` and ``date`` are the headers' texts."""
 
     status: int
-    body: bytes
-    retry_after: str | None
-    date: str | None
+    body: bytes = field(repr=False)
+    retry_after: str | None = field(repr=False)
+    date: str | None = field(repr=False)
 
 
 class Transport:
