@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from bff.doctor import Finding
+from tests.breaking import TOP
 from tests.campaign import cases, points, runner
 from tests.campaign.__main__ import main
 from tests.campaign.cases import (
@@ -38,7 +39,6 @@ from tests.campaign.cases import (
 from tests.campaign.collected import Judged, by_row, judged
 from tests.campaign.facts import Charged, ConfirmRow, Facts, Step
 from tests.campaign.gate import Gate
-from tests.campaign.kills import TOP
 from tests.campaign.runner import Campaign, Row, table
 from tests.campaign.verdict import INVARIANTS, Violation, judge
 from tests.emulator_client import HEADERS, PARKING, PATHS, Client

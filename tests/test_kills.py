@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from bff.faultpoints import POINTS
+from tests.breaking import TOP
 from tests.campaign import points
 from tests.campaign.cases import DATABASES
 from tests.campaign.collected import Judged, by_row, judged
-from tests.campaign.kills import TOP
 from tests.campaign.runner import Campaign, Row
 
 # Processes that start compute, so few at a time.

@@ -9,8 +9,6 @@ invariants are judged.
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,12 +26,11 @@ from tests.campaign.facts import Facts, Step
 from tests.campaign.journey import FIRST
 from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_due
 from tests.campaign.points import CALLS, GIVEN_BACK, REDRIVE, SWEEP, UNKNOWN, Kill
+from tests.campaign.process import Forked
 from tests.campaign.till import Till
-from tests.processes import PATIENCE, Started, clean, settings_for
+from tests.processes import PATIENCE, clean, settings_for
 from tests.shopping import SERVER, Shop, bearer
 
-TOP = Path(__file__).resolve().parent.parent.parent
-PROCESS = (sys.executable, "-m", "tests.campaign.process")
 # Longer than it takes to ask whether a call has come, short enough not to be waited for.
 LOOK_AGAIN = 0.02
 # Sent away before anything happened: what is owed then is the worker's.
@@ -69,7 +66,7 @@ class _Play:
             self.shop.move_clocks(LEASE)
             if kill.verb == REDRIVE:
                 with self.process("redrive", FIRST) as again:
-                    assert again.process.wait(PATIENCE) == 0, again.printed
+                    assert again.wait() == 0, again.printed
             with self.process("deliver"):
                 if kill.verb == SWEEP:
                     self.wait_until(lambda: PARKING not in self.held(), "nothing is swept")
@@ -216,36 +213,35 @@ class _Play:
         self.shop.emulator.faults(call, fault)
         return before
 
-    def ends(self, process: Started, before: int) -> bool:
+    def ends(self, process: Forked, before: int) -> bool:
         """Wait until a process is killed at its point, or kill it in the call that hangs."""
         end = time.monotonic() + PATIENCE
         while self.kill.hangs and time.monotonic() < end:
             calls = self.shop.calls(CALLS[self.kill.verb])[before:]
             if calls and not calls[0]["open"]:
-                process.process.send_signal(signal.SIGKILL)
+                process.kill()
                 break
             threading.Event().wait(LOOK_AGAIN)
-        with suppress(subprocess.TimeoutExpired):
-            return process.process.wait(timeout=PATIENCE) == -signal.SIGKILL
-        return False
+        return process.wait() == -signal.SIGKILL
 
     @contextmanager
-    def server(self, *, armed: bool = False) -> Iterator[tuple[Started, str]]:
+    def server(self, *, armed: bool = False) -> Iterator[tuple[Forked, str]]:
         with self.process("serve", "--port", "0", armed=armed) as server:
             yield server, server.wait_for(r"rokt-bff at (http://\S+)")
 
     @contextmanager
-    def process(self, *command: str, armed: bool = False) -> Iterator[Started]:
+    def process(self, *command: str, armed: bool = False) -> Iterator[Forked]:
         limits = PATIENT if armed and self.kill.hangs else RESTARTED
         environ = settings_for(
             self.shop.emulator.url,
             database_url=self.shop.app.config["ROKT_BFF_DATABASE_URL"],
             **{name: str(value) for name, value in limits.items()},
         )
-        environ |= {"CAMPAIGN_CLOCK": str(self.clock_file), "PYTHONPATH": str(TOP)}
+        environ |= {"CAMPAIGN_CLOCK": str(self.clock_file)}
         if armed and not self.kill.hangs:
             environ["BFF_FAULT_POINT"] = self.kill.point
-        process = Started((*PROCESS, *command), clean(None) | environ, TOP)
+        output = self.clock_file.with_name("armed.txt" if armed else f"{command[0]}.txt")
+        process = Forked(command, clean(environ), output)
         try:
             yield process
         finally:
