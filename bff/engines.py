@@ -4,10 +4,15 @@ SQLite is a file, and a file can be taken away under a running server. A connect
 would go on writing into what has no name any more, and all of it would be lost with the
 process, paid orders as well. So every use of a connection looks first whether the file is still
 the one that it has open, and a file that was there once is never made anew.
+
+At the level DEBUG, SQLAlchemy logs every row that it reads, and ours hold what shoppers told. So
+our engines have a logger of their own, ``sqlalchemy.engine.Engine.rokt_bff``, which says nothing
+below INFO, whatever the shop's logging is set to. Statements it logs, without their parameters.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sqlite3
@@ -22,11 +27,19 @@ from sqlalchemy.exc import DisconnectionError
 # any transaction here takes (a few milliseconds) and shorter than a shopper's patience.
 LOCK_SECONDS = 5.0
 
+LOGGING_NAME = "rokt_bff"
+
 Identity = tuple[int, int]
+
+
+def _is_no_row(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.INFO
 
 
 def make_engine(url: URL) -> Engine:
     """Make the engine of a database."""
+    # A filter rather than a level of its own: INFO would log where the shop logs nothing.
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGING_NAME}").addFilter(_is_no_row)
     return _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
 
 
@@ -35,6 +48,7 @@ def _postgresql(url: URL) -> Engine:
     return create_engine(
         url,
         hide_parameters=True,
+        logging_name=LOGGING_NAME,
         pool_pre_ping=True,
         pool_timeout=LOCK_SECONDS,
         # As many connections as a server has threads, and one for its worker.
@@ -51,6 +65,7 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        logging_name=LOGGING_NAME,
         pool_timeout=LOCK_SECONDS,
         # Readers do not block each other: as many connections as a server has threads.
         pool_size=20,
