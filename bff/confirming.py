@@ -161,7 +161,7 @@ class Confirming:
             connection, row.id, State.CONFIRMED, State.CANCELLING
         ):
             return None
-        return self._delivery.owe_cancel(
+        return self._delivery.settling.owe_cancel(
             connection, row, row.item_reservation_id, now, in_line=True
         )
 

@@ -3,7 +3,7 @@
 A row is written in the transaction of the state that it follows from. Whoever claims it gets a
 lease, a token with an end, and only its holder can settle the row. A lease that was left behind
 while sending means that somebody died in the middle of a call: that attempt is *unknown*. What an
-outcome does to orders and reservations is for ``bff.delivery``.
+outcome does to orders and reservations is for ``bff.settling``.
 """
 
 from __future__ import annotations

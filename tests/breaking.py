@@ -34,7 +34,7 @@ class Breakage:
 # By promise of the design.
 BREAKAGES: Mapping[int, Breakage] = {
     1: Breakage(
-        "delivery.py",
+        "settling.py",
         "ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)",
         "ledger.change(connection, row.id, State.CONFIRMING, State.CONFIRMED)",
     ),

@@ -180,7 +180,7 @@ def test_a_cancel_that_is_given_up_is_loud_and_can_be_redriven(
     assert bought(order)[PARKING] == (1, "cancelling")
     assert order["lastError"].startswith("cancel: given up")
     assert "an earlier call may have taken effect" in order["lastError"]
-    told = [record.message for record in caplog.records if record.name == "bff.delivery"]
+    told = [record.message for record in caplog.records if record.name == "bff.settling"]
     assert told == [f"a cancel of order 'order-1' is {order['lastError'].removeprefix('cancel: ')}"]
     shop.clock.move(91 * 24 * 3600)
     purge(shop.parts.store, shop.clock())

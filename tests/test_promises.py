@@ -53,7 +53,7 @@ def at_rokt(shop: Shop) -> dict[str, tuple[str, int, int]]:
 def test_promise_1_a_paid_upsell_is_confirmed_or_owed_or_to_be_refunded_with_an_alarm(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails when delivery.py's ``ledger.change(…, State.REFUND_NEEDED)`` is broken.
+    """Fails when settling.py's ``ledger.change(…, State.REFUND_NEEDED)`` is broken.
 
     The alarm is a status of the item as of the order, a signal, a line at error level, and a
     finding of the doctor's.
