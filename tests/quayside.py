@@ -36,6 +36,7 @@ class Demo:
         assert server.emulator is not None
         self.server = server
         self.url = server.url
+        self.partner = server.partner.url if server.partner else ""
         self.rokt = Client(server.emulator.url)
 
     def shopper(self) -> Shopper:
@@ -48,10 +49,16 @@ class Demo:
 
 
 @contextmanager
-def running_demo(folder: Path, **config: Any) -> Iterator[Demo]:
-    """Run shop and emulator on free ports. The database's threads end with it."""
+def running_demo(folder: Path, *, partner: bool = False, **config: Any) -> Iterator[Demo]:
+    """Run shop, emulator and, if wished, partner on free ports, until the test ends."""
     settings = {f"ROKT_BFF_{name.upper()}": value for name, value in config.items()}
-    server = DemoServer(folder, port=0, emulator_port=0, config={"TESTING": True, **settings})
+    server = DemoServer(
+        folder,
+        port=0,
+        emulator_port=0,
+        config={"TESTING": True, **settings},
+        partner=("127.0.0.2", 0) if partner else None,
+    )
     server.start()
     demo = Demo(server)
     try:
@@ -75,7 +82,7 @@ class _Forms(HTMLParser):
             self.forms.append((found["action"], {}))
             self._is_open = True
         elif tag == "input" and self._is_open and found.get("type") == "hidden":
-            self.forms[-1][1][found["name"]] = found["value"]
+            self.forms[-1][1][found["name"]] = found.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

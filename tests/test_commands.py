@@ -26,12 +26,14 @@ COMMANDS = {
     "serve",
     "demo",
     "emulator",
+    "integrity",
     "init-db",
     "deliver",
     "purge",
     "redrive",
     "refunded",
     "doctor",
+    "sbom",
 }
 
 
@@ -190,7 +192,7 @@ def test_serve_on_a_name_with_two_addresses_says_where_and_stops(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_demo_starts_answers_and_stops(tmp_path: Path, number: signal.Signals) -> None:
-    command = (ROKT_BFF, "demo", "--port", "0", "--emulator-port", "0")
+    command = (ROKT_BFF, "demo", "--port", "0", "--emulator-port", "0", "--partner-port", "0")
     with started(*command, folder=tmp_path) as demo:
         shop = demo.wait_for(r"(?i)demo shop\S*\s+(http://\S+)")
         emulator = demo.wait_for(r"(?i)emulator\S*\s+(http://\S+)")
@@ -198,9 +200,13 @@ def test_the_demo_starts_answers_and_stops(tmp_path: Path, number: signal.Signal
         assert page.status_code == 200
         assert "<html" in page.text
         assert requests.get(f"{emulator}/_emulator/state", timeout=5).status_code == 200
+        partner = demo.wait_for(r"(?i)partner's shop\S*\s+(http://\S+)")
+        assert "The Ropewalk" in requests.get(partner, timeout=5).text
+        assert "Nobody is charged, nothing is kept." in demo.printed
         ended_well(demo, number)
     assert is_free(shop)
     assert is_free(emulator)
+    assert is_free(partner)
     assert list(tmp_path.iterdir()) == []  # a demo leaves nothing behind
 
 

@@ -622,8 +622,9 @@ def test_an_address_open_to_others_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_the_address_and_stops_on_a_signal(number: signal.Signals) -> None:
     command = "from bff.cli import main; main()"
+    ports = ("--port", "0", "--emulator-port", "0", "--partner-port", "0")
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", command, "demo", "--port", "0", "--emulator-port", "0"],
+        [sys.executable, "-u", "-c", command, "demo", *ports],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

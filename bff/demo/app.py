@@ -38,13 +38,17 @@ _SOMETHING = ("Something went wrong", "It is our fault, not yours. Your cart is 
 
 
 def create_demo(
-    folder: Path, emulator_url: str = "", config: Mapping[str, Any] | None = None
+    folder: Path,
+    emulator_url: str = "",
+    config: Mapping[str, Any] | None = None,
+    partner_url: str = "",
 ) -> Flask:
     """Build the shop.
 
     ``folder``: where its two SQLite files go (the shop's orders, the BFF's state).
     ``emulator_url``: where the emulator runs; empty: ``config`` names Rokt itself, and the
     panel has no switches. ``config``: settings of Flask and ``ROKT_BFF_…``.
+    ``partner_url``: where the partner's shop runs, for links to it.
     """
     app = Flask(
         "bff.demo",
@@ -59,6 +63,8 @@ def create_demo(
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=128 * 1024,
         ROKT_BFF_DATABASE_URL=f"sqlite:///{folder.resolve() / 'rokt-bff.db'}",
+        # On this machine only, by whatever name and port: nobody asks it for TLS.
+        ROKT_BFF_PUBLIC_URL="http://localhost",
     )
     if emulator_url:
         app.config.update(
@@ -84,6 +90,7 @@ def create_demo(
         emulator_url,
         settings.account_id,
         settings.sandbox,
+        partner_url,
     )
     formats.init_app(app)
     csrf.init_app(app)

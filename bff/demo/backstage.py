@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from bff import BffError
 
 from . import captions, controls, csrf
-from .listening import SHOPPER
+from .listening import PARTNER, SHOPPER
 from .parts import parts, shopper
 
 Item = Mapping[str, Any] | None
@@ -42,12 +42,31 @@ _ITEM_MEMBERS = (
 @backstage.get("/timeline")
 def timeline() -> ResponseReturnValue:
     """The whole sequence as a page; with ``?after=N`` what is newer, as JSON."""
+    return _timeline(shopper())
+
+
+@backstage.get("/timeline/partner")
+def partners_timeline() -> ResponseReturnValue:
+    """The same of the partner's shop: what its page and its server sent to the BFF."""
+    if not parts().partner_url:
+        abort(404)
+    return _timeline(PARTNER)
+
+
+def _timeline(trail: str) -> ResponseReturnValue:
     after = request.args.get("after")
     if after is None:
-        return render_template("demo/timeline.html")
+        entries, last = parts().timeline.since(trail)
+        of_partner = parts().partner_url if trail == PARTNER else ""
+        return render_template(
+            "demo/timeline.html",
+            entries=[entry.to_json() for entry in entries],
+            last=last,
+            of_partner=of_partner,
+        )
     if not (after.isascii() and after.isdigit() and len(after) < 16):
         abort(400)
-    entries, last = parts().timeline.since(shopper(), int(after))
+    entries, last = parts().timeline.since(trail, int(after))
     return jsonify(entries=[entry.to_json() for entry in entries], last=last)
 
 
@@ -101,6 +120,7 @@ def panel() -> dict[str, Any]:
         "entries": [entry.to_json() for entry in entries],
         "last": last,
         "steps": captions.STEPS,
+        "partner_url": parts().partner_url,
         "can_control": switches is not None,
         "control_names": controls.NAMES,
         "active": switches.active if switches else frozenset(),
@@ -149,6 +169,7 @@ def _start_over() -> None:
     session.clear()
     session[SHOPPER] = known
     parts().timeline.forget(known)
+    parts().timeline.forget(PARTNER)
 
 
 def _item(told: object) -> Item:

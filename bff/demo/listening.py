@@ -24,6 +24,9 @@ from .orders import Orders
 from .timeline import Timeline
 
 SHOPPER = "shopper"  # the key in Flask's session under which the shop knows its visitor
+# The trail of all visitors of the partner's shop, who have no cookie to tell them apart: a handle
+# or the server key is sent by nobody else here.
+PARTNER = "partner"
 
 _FIXED = "\N{NO-BREAK SPACE}"  # a number stays with its unit where the arrow is short
 
@@ -127,8 +130,11 @@ class Listener:
         return not named or any(one in named for one in shown)
 
     def _shopper(self, session_ref: str) -> str | None:
-        if has_request_context() and isinstance(session.get(SHOPPER), str):
-            self._timeline.tie(session_ref, session[SHOPPER])
+        if has_request_context():
+            if isinstance(session.get(SHOPPER), str):
+                self._timeline.tie(session_ref, session[SHOPPER])
+            elif _is_bridge() and "Authorization" in http_request.headers:
+                self._timeline.tie(session_ref, PARTNER)
         return self._timeline.shopper_of(session_ref)
 
 

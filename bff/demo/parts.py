@@ -36,6 +36,7 @@ class Parts:
     emulator_url: str
     account_id: str
     sandbox: bool
+    partner_url: str
 
 
 def parts() -> Parts:

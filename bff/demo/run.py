@@ -1,6 +1,6 @@
-"""Start emulator and shop together on one machine, and stop both cleanly.
+"""Start emulator, shop and the partner's shop together on one machine, and stop them cleanly.
 
-With ``ROKT_BFF_ACCOUNT_ID`` among the settings the shop loads Rokt's own SDK and calls Rokt
+With ``ROKT_BFF_ACCOUNT_ID`` among the settings the shops load Rokt's own SDK and call Rokt
 itself; then there is no emulator, and ``ROKT_BFF_API_KEY`` and ``ROKT_BFF_TAG_ID`` are needed.
 """
 
@@ -12,7 +12,8 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
@@ -24,8 +25,10 @@ from waitress.server import create_server
 from bff import ConfigError
 from bff.emulator import EmulatorServer, EmulatorSettings
 
+from . import beside
 from .app import create_demo
 from .catalogue import OFFERS
+from .partner import PartnerServer
 from .parts import Parts
 
 HOST = "127.0.0.1"
@@ -37,6 +40,15 @@ _THREADS = 20
 _ROUND = 0.2  # seconds until a stop is noticed
 _PREFIX = "ROKT_BFF_"
 _ACCOUNT = "ROKT_BFF_ACCOUNT_ID"
+_REAL = (
+    "The shops' own forms charge nobody, but Rokt is real here: what is confirmed is bought, "
+    "unless your account is a sandbox."
+)
+_LOST = (
+    "Ctrl-C stops the shops and deletes their database, and with it every confirm and cancel that "
+    "Rokt has not answered by then."
+)
+_KEPT = "Ctrl-C stops the shops. What is owed to Rokt by then stays in ROKT_BFF_DATABASE_URL."
 # Rokt does not document how it says that something sold out; this way it gives a reason to tell.
 _EMULATOR = EmulatorSettings(catalog=OFFERS, rejection_form="status", rejection_status="SOLD_OUT")
 
@@ -46,9 +58,10 @@ class CannotStart(Exception):
 
 
 class DemoServer:
-    """Emulator and shop at addresses of their own. Port 0 takes a free one.
+    """Emulator and shops at addresses of their own. Port 0 takes a free one.
 
-    ``folder``: where the SQLite files go. Raises ``CannotStart`` when a port is taken.
+    ``folder``: where the SQLite files go. ``partner``: host and port of the partner's shop;
+    without it there is none. Raises ``CannotStart`` when a port is taken.
     """
 
     def __init__(
@@ -58,32 +71,39 @@ class DemoServer:
         port: int = PORT,
         emulator_port: int = EMULATOR_PORT,
         config: Mapping[str, Any] | None = None,
+        partner: tuple[str, int] | None = None,
     ) -> None:
-        if not ip_address(host).is_loopback:
-            raise CannotStart(
-                f"The demo serves this machine only, and {host} is open to others: everybody "
-                "could turn its switches. Leave --host away."
-            )
+        for one in (host, partner[0] if partner else host):
+            if not ip_address(one).is_loopback:
+                raise CannotStart(
+                    f"The demo serves this machine only, and {one} is open to others: everybody "
+                    "could turn its switches. Name no --host or --partner-host, or a loopback one."
+                )
         self.emulator: EmulatorServer | None = None
+        self.partner: PartnerServer | None = None
         self._sockets: dict[int, Any] = {}
-        if not (config or {}).get(_ACCOUNT):
-            try:
-                self.emulator = EmulatorServer(_EMULATOR, host=host, port=emulator_port)
-            except OSError as error:
-                raise CannotStart(_taken("emulator", host, emulator_port, error)) from error
-        try:
-            # Taken before waitress comes in: it starts its threads before it finds out.
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listening = socket.create_server((host, port), family=family)
-        except OSError as error:
-            self._stop_emulator()
-            raise CannotStart(_taken("shop", host, port, error)) from error
-        try:
-            self.app = create_demo(folder, self.emulator.url if self.emulator else "", config)
-        except BaseException:
-            listening.close()
-            self._stop_emulator()
-            raise
+        with ExitStack() as undo:
+            if not (config or {}).get(_ACCOUNT):
+                with _taking("emulator", host, emulator_port):
+                    self.emulator = EmulatorServer(_EMULATOR, host=host, port=emulator_port)
+                undo.callback(self.emulator.stop)
+            with _taking("shop", host, port):
+                # Taken before waitress comes in: it starts its threads before it finds out.
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                listening = socket.create_server((host, port), family=family)
+            undo.callback(listening.close)
+            if partner:
+                with _taking("partner", *partner):
+                    self.partner = beside.take_address(*partner)
+                undo.callback(self.partner.stop)
+                config = {**(config or {}), **beside.settings_for(self.partner.url, config or {})}
+            self.app = create_demo(
+                folder,
+                self.emulator.url if self.emulator else "",
+                config,
+                self.partner.url if self.partner else "",
+            )
+            undo.pop_all()
         self._server = create_server(
             self.app, map=self._sockets, sockets=[listening], threads=_THREADS, ident=None
         )
@@ -100,7 +120,12 @@ class DemoServer:
         return found
 
     def start(self) -> DemoServer:
-        """Serve both, each in threads of its own, and deliver what is owed; returns at once."""
+        """Serve each in threads of its own, and deliver what is owed; returns at once."""
+        if self.partner is not None:
+            with self.app.app_context():
+                self.partner.start(
+                    beside.partner_of(self.parts.upsells, self.url, self.parts.emulator_url)
+                )
         if self.emulator is not None:
             self.emulator.start()
         self._end_delivery = self.parts.upsells.deliver_in_background(self.app)
@@ -108,12 +133,15 @@ class DemoServer:
         return self
 
     def stop(self) -> None:
-        """Stop the shop first, so that no call of it finds the emulator gone."""
+        """Stop who calls before who is called, so that nobody finds the other one gone."""
+        if self.partner is not None:
+            self.partner.stop()
         self._ended.set()
         if self._end_delivery is not None:
             self._thread.join()
             self._end_delivery()
-        self._stop_emulator()
+        if self.emulator is not None:
+            self.emulator.stop()
 
     def _serve(self) -> None:
         # waitress itself stops by an exception in the main thread only; its loop, a round at a
@@ -123,10 +151,6 @@ class DemoServer:
         self._server.task_dispatcher.shutdown(timeout=5)
         wasyncore.close_all(self._sockets)
 
-    def _stop_emulator(self) -> None:
-        if self.emulator is not None:
-            self.emulator.stop()
-
 
 def run(
     host: str = HOST,
@@ -134,6 +158,8 @@ def run(
     emulator_port: int = EMULATOR_PORT,
     config: Mapping[str, Any] | None = None,
     echo: Callable[[str], object] = print,
+    partner_host: str = beside.HOST,
+    partner_port: int = beside.PORT,
 ) -> int:
     """Serve the demo until SIGINT or SIGTERM. Hands back the exit status.
 
@@ -144,11 +170,12 @@ def run(
     def end(_signal: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    chosen = _from_environment() if config is None else config
+    chosen = settings_from(os.environ, echo) if config is None else config
+    partner = (HOST if partner_host == "localhost" else partner_host, partner_port)
     host = HOST if host == "localhost" else host  # which may stand for two addresses
     with tempfile.TemporaryDirectory(prefix="rokt-bff-demo-") as folder:
         try:
-            server = DemoServer(Path(folder), host, port, emulator_port, chosen)
+            server = DemoServer(Path(folder), host, port, emulator_port, chosen, partner)
         except (CannotStart, ConfigError) as error:
             print(error, file=sys.stderr)
             return 1
@@ -156,9 +183,17 @@ def run(
         try:
             server.start()
             echo(f"Demo shop:         {server.url}")
-            rokt = server.emulator.url if server.emulator else "none; the shop calls Rokt itself"
-            echo(f"Cart API emulator: {rokt}")
-            echo("Ctrl-C stops both. Nobody is charged, nothing is kept.")
+            if server.partner is not None:
+                echo(f"Partner's shop:    {server.partner.url}")
+            if server.emulator is not None:
+                echo(f"Cart API emulator: {server.emulator.url}")
+                echo("Ctrl-C stops them. Nobody is charged, nothing is kept.")
+            else:
+                with server.app.app_context():
+                    rokt = server.parts.upsells.settings.api_url
+                echo(f"Cart API:          {rokt}")
+                echo(_REAL)
+                echo(_KEPT if chosen.get("ROKT_BFF_DATABASE_URL") else _LOST)
             ended.wait()
         finally:
             for number, handler in before.items():
@@ -168,15 +203,29 @@ def run(
     return 0
 
 
-def _from_environment() -> dict[str, str]:
-    """The environment's settings, but none of them for the emulator: a real key stays out."""
-    found = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
-    return found if found.get(_ACCOUNT) else {}
+def settings_from(
+    environ: Mapping[str, str], echo: Callable[[str], object] = print
+) -> dict[str, str]:
+    """Read the settings ``ROKT_BFF_…``, but none for the emulator: a real key stays out of it.
+
+    ``ROKT_BFF_SECRET_KEY`` is Flask's, as it is for ``rokt-bff serve``.
+    """
+    found = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+    secret = found.pop(f"{_PREFIX}SECRET_KEY", "")
+    if found.get(_ACCOUNT):
+        return {**found, "SECRET_KEY": secret} if secret else found
+    if found:
+        echo(f"{', '.join(sorted(found))}: not used. With {_ACCOUNT} the demo calls Rokt itself.")
+    return {}
 
 
-def _taken(what: str, host: str, port: int, error: OSError) -> str:
-    option = "--emulator-port" if what == "emulator" else "--port"
-    return (
-        f"The {what} cannot listen on {host}:{port} ({error.strerror or error}).\n"
-        f"Stop what uses the port, or choose another one: rokt-bff demo {option} {port + 10}"
-    )
+@contextmanager
+def _taking(what: str, host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        option = {"emulator": "--emulator-port", "partner": "--partner-port"}.get(what, "--port")
+        raise CannotStart(
+            f"The {what} cannot listen on {host}:{port} ({error.strerror or error}).\n"
+            f"Stop what uses the port, or choose another one: rokt-bff demo {option} {port + 10}"
+        ) from error

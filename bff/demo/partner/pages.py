@@ -1,0 +1,209 @@
+"""The partner's pages: templates filled by ``string.Template``, every value escaped. Pure.
+
+A value is text unless it says that it is ``Html``; so nothing that a shopper typed or Rokt named
+can become markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from .sales import CURRENCY, MOST, SEATS, Booking, Buyer, Choice, Line, Seat
+from .words import Problem, Standing
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+class Html(str):
+    """Markup, as opposed to text."""
+
+    __slots__ = ()
+
+
+def money(amount: Decimal | str) -> str:
+    """Format an amount of dollars."""
+    return f"${Decimal(amount):,.2f}"
+
+
+class Pages:
+    """Draws the pages. ``folder``: where the templates are; ``shared``: values of every page."""
+
+    def __init__(self, folder: Path, shared: Mapping[str, object]) -> None:
+        self._templates = {
+            path.stem: Template(path.read_text(encoding="utf-8")) for path in folder.glob("*.html")
+        }
+        self._shared = shared
+
+    def play(self, evening: date, choice: Choice) -> str:
+        """The play, and its seats."""
+        chosen = {line.seat.sku: line.quantity for line in choice.lines}
+        return self._page(
+            "play",
+            "The Weather Station",
+            evening=_day(evening),
+            problem=self._message(Problem(choice.problem)) if choice.problem else "",
+            seats=_join(self._seat(seat, chosen.get(seat.sku, 0)) for seat in SEATS),
+            most=MOST,
+        )
+
+    def checkout(
+        self,
+        evening: date,
+        choice: Choice,
+        form_token: str,
+        tags: Html,
+        *,
+        account_id: str,
+        sandbox: bool,
+        buyer: Buyer,
+        problem: Problem | None = None,
+    ) -> str:
+        """Extras, and what is paid. ``problem``: what came of the last attempt to pay."""
+        return self._page(
+            "checkout",
+            "Checkout" if problem is None else f"{problem.title}, checkout",
+            head=tags,
+            evening=_day(evening),
+            lines=_join(self._line(line) for line in choice.lines),
+            seats=_join(
+                Html(f'<input type="hidden" name="{line.seat.sku}" value="{line.quantity}">')
+                for line in choice.lines
+            ),
+            again="?" + "&".join(f"{line.seat.sku}={line.quantity}" for line in choice.lines),
+            total=money(choice.total),
+            seats_total=choice.total,
+            count=choice.count,
+            currency=CURRENCY,
+            form_token=form_token,
+            account_id=account_id,
+            sandbox=str(sandbox).lower(),
+            start="pay" if problem or buyer.errors else "extras",
+            problem=self._message(problem, "bad") if problem else "",
+            name=self._field("name", "Name", "text", buyer, buyer.name),
+            email=self._field("email", "Email", "email", buyer, buyer.email),
+        )
+
+    def booking(
+        self,
+        evening: date,
+        booking: Booking,
+        extras: Iterable[Standing],
+        state: str,
+        problem: Problem | None = None,
+    ) -> str:
+        """The paid order and its extras. ``state``: what the page's script compares."""
+        standings = tuple(extras)
+        refund = sum((one.refund for one in standings), Decimal(0))
+        paid = booking.seats_total + booking.extras
+        waits = any(one.tone == "wait" for one in standings)
+        return self._page(
+            "booking",
+            "Thank you",
+            head=Html('<noscript><meta http-equiv="refresh" content="5"></noscript>' * waits),
+            evening=_day(evening),
+            order_id=booking.order_id,
+            name=booking.buyer.name,
+            email=booking.buyer.email,
+            problem=self._message(problem, "bad") if problem else "",
+            lines=_join(self._line(line) for line in booking.lines),
+            bill_extras=self._fill("bill", name="Extras", each="", total=money(booking.extras))
+            if booking.extras
+            else "",
+            extras=_join(self._standing(booking, one) for one in standings),
+            refund=self._fill("bill", name="Refund", each="", total=f"\u2212{money(refund)}")
+            if refund
+            else "",
+            total=money(paid - refund),
+            state=state,
+            poll=f"/bookings/{booking.token}/state" if waits else "",
+        )
+
+    def error(self, title: str, text: str) -> str:
+        """Something that is not there, or went wrong."""
+        return self._page("error", title, heading=title, text=text)
+
+    def _page(self, template: str, title: str, /, **values: object) -> str:
+        values = {**self._shared, "head": "", **values}
+        main = self._fill(template, **values)
+        return self._fill("layout", **{**values, "title": title, "main": main})
+
+    def _fill(self, template: str, /, **values: object) -> Html:
+        texts = {
+            key: value if isinstance(value, Html) else escape(str(value))
+            for key, value in values.items()
+        }
+        return Html(self._templates[template].substitute(texts))
+
+    def _seat(self, seat: Seat, chosen: int) -> Html:
+        if seat.left == 0:
+            return self._fill(
+                "seat_gone", name=seat.name, place=seat.place, price=money(seat.price)
+            )
+        options = (
+            Html(f"<option{' selected' if n == chosen else ''}>{n}</option>")
+            for n in range(MOST + 1)
+        )
+        return self._fill(
+            "seat",
+            sku=seat.sku,
+            name=seat.name,
+            place=seat.place,
+            price=money(seat.price),
+            options=_join(options),
+        )
+
+    def _line(self, line: Line) -> Html:
+        each = f"{line.quantity} {TIMES} {money(line.seat.price)}"
+        return self._fill("bill", name=line.seat.name, each=each, total=money(line.total))
+
+    def _standing(self, booking: Booking, one: Standing) -> Html:
+        total = money(one.total)
+        asks: Html | str = ""
+        if one.can_cancel:
+            asks = self._fill(
+                "cancel",
+                token=booking.token,
+                cart_item_id=one.cart_item_id,
+                name=one.name,
+                amount=total,
+            )
+        return self._fill(
+            "standing",
+            quantity=one.quantity,
+            name=one.name,
+            total=total,
+            tone=one.tone,
+            title=one.title,
+            text=one.text,
+            cancel=asks,
+        )
+
+    def _message(self, problem: Problem, tone: str = "bad") -> Html:
+        return self._fill("message", tone=tone, title=problem.title, text=problem.text)
+
+    def _field(self, name: str, label: str, kind: str, buyer: Buyer, value: str) -> Html:
+        error = buyer.errors.get(name, "")
+        wrong = Html(f' aria-invalid="true" aria-describedby="{name}-error"')
+        return self._fill(
+            "field",
+            name=name,
+            label=label,
+            kind=kind,
+            value=value,
+            error=error,
+            invalid=wrong if error else "",
+        )
+
+
+def _day(evening: date) -> str:
+    return f"{evening:%A, %B} {evening.day}, {evening.year}"
+
+
+def _join(parts: Iterable[Any]) -> Html:
+    return Html("\n".join(parts))
