@@ -73,6 +73,13 @@ class Settings:
     max_quantity: int = _setting(999, "Quantity of a line.", "count")
     max_body_bytes: int = _setting(65536, "Size of a request's body.", "count")
     updates_per_second: int = _setting(100, "Updates a second for one session.", "count")
+    updates_per_second_client: int = _setting(200, "Updates a second from one address.", "count")
+    sessions_per_minute: int = _setting(
+        120, "Sessions that one address may start in a minute.", "count"
+    )
+    calls_per_minute: int = _setting(
+        240, "Placements, reserves and releases in a minute from one address.", "count"
+    )
     rate_limit_storage: str = _setting(
         "memory://", "Where the limits count; `redis://…` for several servers.", "storage",
         secret=True,

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
-from limits.strategies import MovingWindowRateLimiter
 from markupsafe import Markup
 
 from bff.answering import to_json
@@ -25,6 +22,7 @@ from bff.config import Settings
 from bff.cors import allow_origins
 from bff.errors import ConfigError, Unauthorized
 from bff.hardening import insecure
+from bff.limiting import Limits
 from bff.money import read_amount
 from bff.outcomes import Done, NotSent, Refused
 from bff.policy import sources
@@ -98,7 +96,7 @@ class Upsells:
             store=store,
             checkout=checkout,
             buying=Buying(store, checkout, self._clock),
-            limiter=_limiter(settings),
+            limits=Limits(settings),
         )
         app.after_request(set_cookie)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
@@ -393,13 +391,6 @@ def _read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
             text = str(error) if isinstance(error, ValueError) else "must be a decimal number"
             raise invalid({field: [text]}) from None
     return read
-
-
-def _limiter(settings: Settings) -> MovingWindowRateLimiter:
-    try:
-        return MovingWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
-    except (ConfigurationError, ValueError) as error:
-        raise ConfigError([f"ROKT_BFF_RATE_LIMIT_STORAGE cannot be used: {error}."]) from None
 
 
 def _default_database(app: Flask) -> str:

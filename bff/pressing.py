@@ -32,7 +32,8 @@ def press(charge: Charge) -> Response:
         handle = access.handle or kept_handle()
         if handle is None:
             return jsonify(not_bought(pressed.said, Why.NO_SESSION))
-        here.check_rate(handle)
+        here.limits.count_update(request, handle)
+        here.limits.count_call(request)
         return jsonify(_buy(here.buying, charge, handle, pressed))
     except BffError as error:
         return refused(error)

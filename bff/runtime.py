@@ -6,24 +6,21 @@ serve several apps.
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, has_request_context, request
 from itsdangerous import BadSignature, Signer
-from limits import RateLimitItemPerSecond
-from limits.strategies import MovingWindowRateLimiter
 
 from bff.buying import Buying
 from bff.checkout import Checkout
 from bff.config import Settings
-from bff.errors import RateLimited, Unauthorized
+from bff.errors import Unauthorized
 from bff.hardening import secure_cookies
-from bff.store import Store, hash_handle
+from bff.limiting import Limits
+from bff.store import Store
 
 KEY = "rokt_bff"
 COOKIE = "rokt_bff"
@@ -42,15 +39,7 @@ class Runtime:
     store: Store
     checkout: Checkout
     buying: Buying
-    limiter: MovingWindowRateLimiter
-
-    def check_rate(self, handle: str) -> None:
-        """Count one update of a session. Raises ``RateLimited`` when there were too many."""
-        limit = RateLimitItemPerSecond(self.settings.updates_per_second)
-        key = hash_handle(handle)
-        if not self.limiter.hit(limit, key):
-            wait = self.limiter.get_window_stats(limit, key).reset_time - time.time()
-            raise RateLimited("Too many updates.", retry_after=max(1, math.ceil(wait)))
+    limits: Limits
 
 
 def runtime(app: Flask | None = None) -> Runtime:
@@ -125,10 +114,11 @@ def _signer() -> Signer:
     return Signer(current_app.secret_key or "", salt="rokt-bff")
 
 
-def with_handle(verb: Callable[[str], T]) -> T:
+def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda: None) -> T:
     """Run a verb for the shopper of this request, starting a session where there is none.
 
-    A handle whose session has ended is replaced by a new one.
+    A handle whose session has ended is replaced by a new one. ``opening`` is asked before a
+    session is started, and may raise.
     """
     handle = kept_handle()
     if handle is not None:
@@ -136,6 +126,7 @@ def with_handle(verb: Callable[[str], T]) -> T:
             return verb(handle)
         except Unauthorized:
             pass  # the session has ended; the shopper goes on with a new one
+    opening()
     handle = runtime().checkout.open_session()
     keep_handle(handle)
     return verb(handle)

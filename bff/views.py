@@ -132,6 +132,7 @@ def post_session() -> tuple[Response, int]:
     """Start a session for a page elsewhere, which keeps the handle itself."""
     checkout = runtime().checkout
     _body()
+    runtime().limits.count_session(request)
     handle = checkout.open_session()
     return jsonify({"handle": handle, "cart": to_json(checkout.cart(handle))}), 201
 
@@ -141,10 +142,8 @@ def post_session() -> tuple[Response, int]:
 def post_update() -> Response:
     """Apply one message of the Web SDK."""
     here = runtime()
+    here.limits.count_update(request, _handle())
     data = _body()
-    handle = _handle()
-    if handle is not None:
-        here.check_rate(handle)
     update, rokt_session_id = load_update(data, here.settings)
     cart = _for_shopper(lambda one: here.checkout.update(one, update, rokt_session_id))
     return jsonify(to_json(cart))
@@ -154,6 +153,7 @@ def post_update() -> Response:
 @opened_to(Caller.BROWSER)
 def post_placements() -> Response:
     """Ask Rokt whether there is anything to show."""
+    runtime().limits.count_call(request)
     body = load(PlacementsBody(), _body())
     question = PageQuestion(
         page_identifier=body["page_identifier"],
@@ -169,6 +169,7 @@ def post_placements() -> Response:
 @opened_to(Caller.BROWSER)
 def post_reserve() -> Response:
     """Hold the items at Rokt and quote them."""
+    runtime().limits.count_call(request)
     body = load(ReserveBody(), _body())
     wish = Wish(**body, accept_language=shopper_language())
     checkout = runtime().checkout
@@ -179,6 +180,7 @@ def post_reserve() -> Response:
 @opened_to(Caller.BROWSER)
 def post_release() -> Response:
     """Give the reserved items back."""
+    runtime().limits.count_call(request)
     attributes = load(AttributesBody(), _body())["attributes"]
     language = shopper_language()
     checkout = runtime().checkout
@@ -303,4 +305,6 @@ def _handle() -> str | None:
 def _for_shopper(verb: Callable[[str], T]) -> T:
     """Run a verb with the bearer's handle, else with the one in our cookie."""
     access: Access = g.rokt_bff_access
-    return with_handle(verb) if access.handle is None else verb(access.handle)
+    if access.handle is not None:
+        return verb(access.handle)
+    return with_handle(verb, opening=lambda: runtime().limits.count_session(request))

@@ -67,6 +67,13 @@ class Started:
         self.process.send_signal(number)
         return self.process.wait(timeout=PATIENCE)
 
+    def pause(self) -> None:
+        """Let it hang, until ``resume``."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -117,4 +124,8 @@ def settings_for(emulator_url: str, **more: str) -> dict[str, str]:
         "ROKT_BFF_TAG_ID": "emulator-tag",
         "ROKT_BFF_SECRET_KEY": "a secret of the tests",
         "ROKT_BFF_SERVER_KEY": "server-key-of-thirty-two-letters",
+        # All of a test's shoppers come from one address.
+        "ROKT_BFF_UPDATES_PER_SECOND_CLIENT": "1000000",
+        "ROKT_BFF_SESSIONS_PER_MINUTE": "1000000",
+        "ROKT_BFF_CALLS_PER_MINUTE": "1000000",
     } | {f"ROKT_BFF_{name.upper()}": value for name, value in more.items()}

@@ -27,6 +27,15 @@ BRIDGE = {"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"}
 SERVER = {"Authorization": f"Bearer {SERVER_KEY}"}
 
 
+# All of a test's shoppers come from one address.
+MANY = 1_000_000
+ONE_ADDRESS = {
+    "ROKT_BFF_UPDATES_PER_SECOND_CLIENT": MANY,
+    "ROKT_BFF_SESSIONS_PER_MINUTE": MANY,
+    "ROKT_BFF_CALLS_PER_MINUTE": MANY,
+}
+
+
 def bearer(handle: str) -> dict[str, str]:
     """Headers of the bridge on a page that keeps its handle itself."""
     return BRIDGE | {"Authorization": f"Bearer {handle}"}
@@ -91,6 +100,7 @@ class Shop:
             ROKT_BFF_API_KEY="emulator-key",
             ROKT_BFF_TAG_ID="emulator-tag",
             ROKT_BFF_SERVER_KEY=SERVER_KEY,
+            **ONE_ADDRESS,
             ROKT_BFF_DATABASE_URL=f"sqlite:///{folder / 'rokt-bff.db'}",
         )
         self.app.config.update(config or {})
