@@ -182,7 +182,10 @@ def _refusal(found: Mapping[str, Any]) -> Reason | None:
 
 def _reservation_id(found: Mapping[str, Any]) -> str | None:
     value = found.get("itemReservationId")
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID else None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID:
+        return None
+    # JSON can say what no database keeps, such as half of a surrogate pair.
+    return value if value.isprintable() else None
 
 
 def _prices(

@@ -22,7 +22,7 @@ from bff.config import Settings
 from bff.confirming import Confirming
 from bff.delivery import Delivery
 from bff.draining import SENDERS
-from bff.errors import InvalidInput, NotFound, StoreUnavailable, Unauthorized
+from bff.errors import InvalidInput, NotFound, Unauthorized
 from bff.outcomes import Done, NotSent, Outcome, Refused
 from bff.payers import find_payer
 from bff.places import Places
@@ -200,8 +200,9 @@ class Checkout:
         if new:
             try:
                 self._tell_cart(payer.session_id, "confirm")
-            except StoreUnavailable as error:
-                log.error("order %r is recorded, then: %s", purchase.order_id, error)
+            except Exception as error:
+                what = type(error).__name__
+                log.error("order %r is recorded, nobody is told: %s", purchase.order_id, what)
         return order, new
 
     def order(self, order_id: str, handle: str | None = None) -> Order:

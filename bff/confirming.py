@@ -64,9 +64,11 @@ class Confirming:
         try:
             self._send(purchase.order_id, recorded)
             return self.order(purchase.order_id), True
-        except StoreUnavailable as error:
+        except Exception as error:
             # It is written, and delivery has the rest: the shop must not take it for failed.
-            log.error("order %r is recorded, then: %s", purchase.order_id, error)
+            # Only what is ours says more than its name: other texts may hold a shopper's data.
+            told = error if isinstance(error, StoreUnavailable) else type(error).__name__
+            log.error("order %r is recorded, then: %s", purchase.order_id, told)
             return order, True
 
     def _record(self, session_id: str, purchase: Purchase) -> tuple[Order, Recorded | None]:

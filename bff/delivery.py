@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ from bff.config import Settings
 from bff.errors import StoreUnavailable
 from bff.faultpoints import reach
 from bff.outbox import Owed
-from bff.outcomes import Outcome
+from bff.outcomes import NotSent, Outcome, Unknown
 from bff.renewing import Renewing
 from bff.settling import Settling
 from bff.shapes import Order, OrderStatus
@@ -71,30 +71,58 @@ class Delivery:
         """Make one attempt at a claimed row, within ``limit`` seconds, and write it down."""
         answered = self.make(owed, limit=limit, renews=renews)
         if answered is not None:
-            self.turn([answered], claim=0)
+            self.write(answered)
 
     def make(
         self, owed: Owed, *, limit: float | None = None, renews: bool = True
     ) -> Answered | None:
         """Make one attempt at a claimed row, within ``limit`` seconds (by default confirm's).
 
-        Returns what is to be written down by ``turn``, None when nothing was sent.
+        Returns what is to be written down by ``write`` or ``turn``, None when nothing was sent.
+        Raises ``StoreUnavailable``. What else goes wrong is an outcome too: else the row would
+        come again for ever, and never reach its deadline.
         """
         start = time.monotonic()
         limit = self._settings.confirm_timeout if limit is None else limit
         if renews and owed.call.kind is Kind.CONFIRM:
-            prepared = self._renewing.prepare(owed, limit=limit)
-            if prepared.changed and owed.order_id is not None:
-                self.tell(owed.order_id)
-            if prepared.owed is None:
+            try:
+                ready = self._prepare(owed, limit)
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                return Answered(owed, NotSent(_failed(owed, error)))
+            if ready is None:
                 return None
-            owed = prepared.owed
-        left = limit - (time.monotonic() - start)
-        outcome = self._api.send(
-            owed.call, limit=left, number=owed.attempts, session_id=owed.session_id
-        )
+            owed = ready
+        try:
+            left = limit - (time.monotonic() - start)
+            outcome = self._api.send(
+                owed.call, limit=left, number=owed.attempts, session_id=owed.session_id
+            )
+        except Exception as error:
+            outcome = Unknown(_failed(owed, error))
         reach("delivery.answered")
         return Answered(owed, outcome)
+
+    def _prepare(self, owed: Owed, limit: float) -> Owed | None:
+        """Get a confirm ready; None when there is nothing to send now."""
+        prepared = self._renewing.prepare(owed, limit=limit)
+        if prepared.changed and owed.order_id is not None:
+            self.tell(owed.order_id)
+        return prepared.owed
+
+    def write(self, answered: Answered) -> None:
+        """Write one answer down. One that cannot be written is as good as none: tried again.
+
+        Raises ``StoreUnavailable``.
+        """
+        try:
+            self.turn([answered], claim=0)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            outcome = Unknown(_failed(answered.owed, error))
+            self.turn([replace(answered, outcome=outcome)], claim=0)
 
     def turn(self, answered: Sequence[Answered], *, claim: int) -> list[Claimed]:
         """Write down answers, and claim up to so many rows that are due, in one transaction."""
@@ -173,6 +201,16 @@ class Delivery:
         if order.status is OrderStatus.REFUND_NEEDED:
             log.error("order %r needs a refund: %s", order.order_id, order.last_error)
         self._watcher.order_settled(order)
+
+
+def _failed(owed: Owed, error: Exception) -> str:
+    """Say, and log, what kept an attempt from ending as it should: a fault of ours.
+
+    Without the error's text, which may hold a shopper's data.
+    """
+    what = type(error).__name__
+    log.error("a %s of order %r failed on %s", owed.call.kind, owed.order_id, what)
+    return f"it failed here, on {what}"
 
 
 def read_order(connection: Connection, order_id: str) -> Order | None:

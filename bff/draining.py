@@ -77,7 +77,7 @@ class Draining:
     def _one_by_one(self, answered: Sequence[Answered]) -> None:
         for one in answered:
             try:
-                self._delivery.turn([one], claim=0)
+                self._delivery.write(one)
             except Exception as error:
                 # Its lease runs out and it comes again. The text may hold a shopper's data.
                 log.error("an attempt failed on %s; the worker goes on", type(error).__name__)
