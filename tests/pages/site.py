@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -48,28 +48,26 @@ OFFERS = (
 )
 
 
-class Server:
-    """Serves an app on a free port, in threads."""
+@contextmanager
+def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve an app on a free port, in threads, and give its origin."""
+    sockets: dict[int, Any] = {}
+    server = create_server(app, map=sockets, host=host, port=0, threads=THREADS, ident=None)
+    ended = threading.Event()
 
-    def __init__(self, app: Flask, host: str = "127.0.0.1") -> None:
-        self._sockets: dict[int, Any] = {}
-        self._server = create_server(
-            app, map=self._sockets, host=host, port=0, threads=THREADS, ident=None
-        )
-        self.origin = f"http://{host}:{self._server.effective_port}"
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    def serve() -> None:
+        while not ended.is_set():
+            wasyncore.loop(timeout=ROUND, map=sockets, count=1)
+        server.task_dispatcher.shutdown(timeout=5)
+        wasyncore.close_all(sockets)
 
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while not self._ended.is_set():
-            wasyncore.loop(timeout=ROUND, map=self._sockets, count=1)
-        self._server.task_dispatcher.shutdown(timeout=5)
-        wasyncore.close_all(self._sockets)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.effective_port}"
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Gate:
@@ -153,30 +151,26 @@ class Site:
 @contextmanager
 def running_site(folder: Path, offers: Sequence[Offer] = OFFERS, **settings: str) -> Iterator[Site]:
     """Run all of it on free ports, the database in ``folder``; settings are those of the BFF."""
-    with EmulatorServer(EmulatorSettings(catalog=tuple(offers))) as emulator:
-        pages = Flask("partner", static_folder=None)
-        partner = Server(pages, PARTNER_HOST)
-        addresses = {"origins": partner.origin, "database_url": f"sqlite:///{folder / 'bff.db'}"}
+    pages = Flask("partner", static_folder=None)
+    with ExitStack() as ending:
+        emulator = ending.enter_context(EmulatorServer(EmulatorSettings(catalog=tuple(offers))))
+        partner = ending.enter_context(serving(pages, PARTNER_HOST))
+        addresses = {"origins": partner, "database_url": f"sqlite:///{folder / 'bff.db'}"}
         environ = settings_for(emulator.url, **addresses | settings)
         app, upsells = create_app(environ, secure_cookies=False)
+        ending.callback(runtime(app).store.close)
         upsells.init_db(app)
         gate = Gate(app)
-        shop = Server(app)
-
+        shop = ending.enter_context(serving(app))
         with app.app_context():
-            for one, bff in ((app, ""), (pages, shop.origin)):
+            for one, bff in ((app, ""), (pages, shop)):
                 base = f"{bff}/rokt"
                 tag = str(upsells.script_tag(base))
                 values = {"bff": base, "emulator": emulator.url, "tag": tag.replace(*GUARDED)}
                 add_pages(one, values, spelled(upsells.csp(bff or "'self'")))
         client = Client(emulator.url)
-        try:
-            yield Site(app, shop.origin, partner.origin, client, gate)
-        finally:
-            client.http.close()
-            shop.stop()
-            partner.stop()
-            runtime(app).store.close()
+        ending.callback(client.http.close)
+        yield Site(app, shop, partner, client, gate)
 
 
 def add_pages(app: Flask, values: Mapping[str, str], policy: str) -> None:
