@@ -8,14 +8,16 @@ a hanging Rokt cannot take all of a server's threads; who gets none within the l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from bff.calls import PATHS, Call, Kind
 from bff.config import Settings
+from bff.masking import mask_answer, mask_request, private_texts
 from bff.outcomes import NotSent, Outcome, Unknown, read_answer
 from bff.places import Places
 from bff.transport import Broken, NeverConnected, Reply, Transport
@@ -25,7 +27,7 @@ BUSY = "all places for calls to Rokt are taken"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call as it was made, for those who watch: no header and no key in it."""
+    """One call as it was made, for those who watch. ``private``: what they must not be told."""
 
     call: Call
     outcome: Outcome
@@ -33,6 +35,16 @@ class Attempt:
     milliseconds: float
     number: int
     session_id: str | None
+    private: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def request(self) -> Any:
+        """Return the body that was sent, with what is the shopper's masked."""
+        return mask_request(self.call.kind, self.call.document())
+
+    def answer(self) -> Any:
+        """Return Rokt's answer, where there is an object, as far as it may be shown."""
+        answer = getattr(self.outcome, "answer", None)
+        return mask_answer(answer, self.private) if isinstance(answer, Mapping) else None
 
 
 class CartApi:
@@ -63,7 +75,8 @@ class CartApi:
             if taken:
                 outcome, _ = self._post(call, limit - (time.monotonic() - start))
         spent = (time.monotonic() - start) * 1000
-        self._watch(Attempt(call, outcome, started_at, spent, number, session_id))
+        private = self._private(call)
+        self._watch(Attempt(call, outcome, started_at, spent, number, session_id, private))
         return outcome
 
     def with_places(self, places: Places) -> CartApi:
@@ -106,4 +119,17 @@ class CartApi:
         except Broken as error:
             return Unknown(str(error)), None
         now = self._clock()
-        return read_answer(reply.status, reply.body, retry_after=reply.retry_after, now=now), reply
+        outcome = read_answer(
+            reply.status,
+            reply.body,
+            retry_after=reply.retry_after,
+            now=now,
+            private=() if reply.status < 300 else self._private(call),
+        )
+        return outcome, reply
+
+    def _private(self, call: Call) -> frozenset[str]:
+        """Return what is sent with a call and is nobody else's business."""
+        language = call.headers.get("Accept-Language", "")
+        told = private_texts(call.kind, call.document())
+        return frozenset({self._settings.api_key, language, *told})

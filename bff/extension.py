@@ -335,8 +335,8 @@ class _Signals:
             attempt=attempt.number,
             outcome=name,
             status=outcome.status,
-            request=attempt.call.document(),
-            answer=getattr(outcome, "answer", None),
+            request=attempt.request(),
+            answer=attempt.answer(),
             detail=getattr(outcome, "detail", ""),
         )
 

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from bff.masking import is_code
+
 # How long we let ourselves be sent away at most; a day would be a mistake of a proxy's.
 MAX_RETRY_AFTER = 3600.0
 
-_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 # Of a 200 that says it failed: reasons that read as temporary (the mobile SDK's own rule).
 _TEMPORARY = ("timeout", "timed out", "unavailable", "throttl", "try again")
 # What a repeated call may be told was done before, by the stems of the words for it.
@@ -50,7 +51,7 @@ class Refused:
     """Rokt will not. ``named`` has every text in the errors' ``value``: ids of items, say.
 
     ``already``: what the errors say was done before, if that. ``detail`` is ours, made of status
-    and codes alone: Rokt's text may repeat what we sent.
+    and codes alone: Rokt's text may repeat what we sent. A code that does is left out.
     """
 
     status: int
@@ -83,9 +84,14 @@ Outcome = Done | Refused | NotSent | Unknown
 
 
 def read_answer(
-    status: int, body: bytes, *, retry_after: str | None = None, now: datetime
+    status: int,
+    body: bytes,
+    *,
+    retry_after: str | None = None,
+    now: datetime,
+    private: Collection[str] = (),
 ) -> Outcome:
-    """Read a complete HTTP answer."""
+    """Read a complete HTTP answer. ``private``: what was sent and must not be told again."""
     wait = read_retry_after(retry_after, now)
     if status == 429:
         return NotSent("Rokt turned the call away (429)", status, wait)
@@ -98,7 +104,7 @@ def read_answer(
         if answer is _NO_JSON:
             return Unknown(f"Rokt answered {status} with a body that is no JSON", status)
         return _done(status, answer)
-    return _refused(status, None if answer is _NO_JSON else answer)
+    return _refused(status, None if answer is _NO_JSON else answer, private)
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
@@ -153,11 +159,11 @@ def _contradicts_itself(answer: Any) -> bool:
     )
 
 
-def _refused(status: int, answer: Any) -> Refused:
+def _refused(status: int, answer: Any, private: Collection[str]) -> Refused:
     errors = answer.get("errors") if isinstance(answer, dict) else None
     errors = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     codes = tuple(
-        code for e in errors if isinstance(code := e.get("code"), str) and _CODE.fullmatch(code)
+        code for e in errors if isinstance(code := e.get("code"), str) and is_code(code, private)
     )
     named = frozenset(text for e in errors for text in texts(e.get("value")))
     detail = f"Rokt refused ({status}{': ' + ', '.join(codes) if codes else ''})"

@@ -26,7 +26,7 @@ upsell_call_made = _signals.signal(
     "upsell-call-made",
     doc=(
         "A call to Rokt ended: ``session_ref``, ``call``, ``started_at``, ``milliseconds``, "
-        "``attempt``, ``outcome``, ``status``, ``request`` and ``answer`` (bodies, no headers), "
-        "``detail``."
+        "``attempt``, ``outcome``, ``status``, ``request`` and ``answer`` (bodies, no headers; "
+        "attributes, further members and echoes masked), ``detail``."
     ),
 )
