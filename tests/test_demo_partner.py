@@ -380,5 +380,6 @@ def test_a_taken_port_is_named_with_its_cure_and_an_open_address_is_refused(tmp_
             DemoServer(tmp_path, port=0, emulator_port=0, partner=("127.0.0.2", port))
     finally:
         taken.stop()
-    with pytest.raises(CannotStart, match="this machine only"):
-        DemoServer(tmp_path, port=0, emulator_port=0, partner=("0.0.0.0", 0))
+    for host in ("0.0.0.0", "shop.example"):
+        with pytest.raises(CannotStart, match="this machine only"):
+            DemoServer(tmp_path, port=0, emulator_port=0, partner=(host, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import requests
 
 from bff.demo.run import DemoServer, settings_from
 from tests.processes import ROKT_BFF, Started, started
@@ -61,6 +62,23 @@ def test_on_rokt_itself_it_says_that_what_is_confirmed_is_bought_and_what_is_los
     assert "deletes their database" in text
     assert "Nobody is charged" not in text
     assert "nothing is kept" not in text
+
+
+def test_with_an_account_the_partner_s_page_loads_rokts_own_sdk_too(tmp_path: Path) -> None:
+    server = DemoServer(tmp_path, port=0, config=REAL, partner=("127.0.0.2", 0)).start()
+    assert server.partner is not None
+    try:
+        page = requests.get(f"{server.partner.url}/checkout?seat=1", timeout=10)
+    finally:
+        server.stop()
+    assert 'src="https://apps.rokt.com/wsdk/integrations/launcher.js"' in page.text
+    assert 'data-account-id="2754655826098840951"' in page.text
+    rokt = "https://apps.rokt.com"
+    policy = page.headers["Content-Security-Policy"]
+    assert f"script-src 'self' {server.url} {rokt};" in policy
+    assert f"connect-src 'self' {server.url} {rokt} http://127.0.0.1:9;" in policy
+    assert f"frame-src {rokt}" in policy
+    assert "trusted-types" not in policy
 
 
 def test_with_a_database_of_one_s_own_nothing_is_lost(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class DemoServer:
         partner: tuple[str, int] | None = None,
     ) -> None:
         for one in (host, partner[0] if partner else host):
-            if not ip_address(one).is_loopback:
+            if not _is_loopback(one):
                 raise CannotStart(
                     f"The demo serves this machine only, and {one} is open to others: everybody "
                     "could turn its switches. Name no --host or --partner-host, or a loopback one."
@@ -217,6 +217,13 @@ def settings_from(
     if found:
         echo(f"{', '.join(sorted(found))}: not used. With {_ACCOUNT} the demo calls Rokt itself.")
     return {}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name: whatever it stands for, now or later
+        return False
 
 
 @contextmanager

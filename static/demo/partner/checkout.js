@@ -6,6 +6,7 @@
  * `bridge.reserve()` has stock and price locked at Rokt; handle and quote go into the form, and the
  * theatre's own server does the rest. Whatever fails here, seats can be booked.
  */
+import { begin, isBusy, label, rest, restAll, within } from "./waiting.js";
 
 const SDK_LIMIT_MS = 6000; // longer nobody waits for something that is optional
 const SETTLE_LIMIT_MS = 3000;
@@ -28,12 +29,6 @@ let bridge = null;
 let quote = null;
 
 // ---- Small helpers -----------------------------------------------------------------------------
-
-/** @param {Promise<any>} promise @param {number} ms */
-const within = (promise, ms) => {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("too late")), ms));
-  return Promise.race([promise, late]);
-};
 
 /** @param {number | string} amount */
 const money = (amount) =>
@@ -107,8 +102,8 @@ const draw = () => {
   if (hadFocus) (bill.querySelector("button:not([hidden])") ?? proceed).focus();
   const total = money(sum(items));
   find("total").textContent = total;
-  if (!busy.has(proceed)) proceed.textContent = items.length ? "Hold extras and continue" : "Continue without extras";
-  if (!busy.has(charge)) charge.textContent = `Pay ${total}`;
+  label(proceed, items.length ? "Hold extras and continue" : "Continue without extras");
+  label(charge, `Pay ${total}`);
   if (drawn) {
     const names = items.map((one) => `${have(one)} × ${one.name}`).join(", ") || "No extras";
     find("said").textContent = `${names}. Total ${total}.`;
@@ -130,25 +125,6 @@ const follow = (cart) => {
     const item = { ...line, quantity: count, unitPrice, totalPrice: unitPrice * count };
     bridge.updateItemCallback(item, { cartItemId: line.cartItemId });
   }
-};
-
-// ---- Waiting -----------------------------------------------------------------------------------
-
-/** @type {Map<HTMLElement, string>} what is pressed, and its label at rest */
-const busy = new Map();
-
-/** @param {HTMLElement} button @param {string} text */
-const begin = (button, text) => {
-  busy.set(button, button.textContent ?? "");
-  button.textContent = text;
-  button.setAttribute("aria-busy", "true");
-};
-
-/** @param {HTMLElement} button */
-const rest = (button) => {
-  button.textContent = busy.get(button) ?? button.textContent;
-  button.removeAttribute("aria-busy");
-  busy.delete(button);
 };
 
 // ---- From extras to payment --------------------------------------------------------------------
@@ -207,7 +183,7 @@ const toPayment = (held) => {
 /** Has what is in the cart held at Rokt, then goes on.
  * @param {HTMLElement} pressed @param {Record<string, string>} [acceptPrices] dearer ones, agreed to */
 async function hold(pressed, acceptPrices) {
-  if (busy.has(pressed)) return;
+  if (isBusy(pressed)) return;
   begin(pressed, "Holding your extras…");
   const isStored = await within(bridge.settled(), SETTLE_LIMIT_MS).then(() => true, () => false);
   const isEmpty = isStored && !bridge.cart.items.length;
@@ -288,10 +264,10 @@ const start = async () => {
   proceed.addEventListener("click", () => (bridge ? hold(proceed) : toPayment(null)));
   find("change").addEventListener("click", back);
   find("pay").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
-    if (busy.has(charge)) event.preventDefault();
+    if (isBusy(charge)) event.preventDefault();
     else begin(charge, charge.dataset.busy);
   });
-  addEventListener("pageshow", () => [...busy.keys()].forEach(rest));
+  addEventListener("pageshow", restAll);
   try {
     // The tag that `rokt-bff integrity` printed: imported from the same address, it is checked.
     const link = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=modulepreload]"));
