@@ -17,11 +17,15 @@ from typing import Any, NoReturn
 
 from flask import Flask
 from sqlalchemy.engine import make_url
+from werkzeug.exceptions import HTTPException
 
 from bff.config import PREFIX, Settings
 from bff.errors import ConfigError
 from bff.extension import Upsells
+from bff.headers import NOT_KEPT, fixed, protect
 from bff.kinds import MAX_CALL_SECONDS
+from bff.runtime import runtime
+from bff.views import failed
 
 # One thread per request under way. These come on top of those that Rokt can hold up, for what
 # needs no Rokt: an update takes milliseconds, so few are many.
@@ -60,6 +64,11 @@ def create_app(
     except ConfigError as error:
         named = (_OWN_KEY.sub(PREFIX + "SECRET_KEY", text) for text in error.problems)
         raise ConfigError(list(named)) from None
+    # There is nothing but our endpoints here: whatever else is asked for gets our answers too,
+    # and no redirect, whose address would be made of the caller's own Host.
+    app.register_error_handler(HTTPException, failed)
+    app.url_map.merge_slashes = False
+    protect(app, runtime(app).settings)
     return app, upsells
 
 
@@ -77,6 +86,8 @@ def serve(
     """
     from waitress.server import create_server  # of the extra "server"
 
+    from bff.unparsed import channel_of
+
     app, upsells = create_app(secure_cookies=secure_cookies, host=host)
     with app.app_context():
         settings = upsells.settings
@@ -86,8 +97,10 @@ def serve(
         echo("ROKT_BFF_SERVER_KEY is not set: nothing can be confirmed over HTTP.")
     if not settings.origins:
         echo("ROKT_BFF_ORIGINS is not set: pages of this origin only.")
+    sockets: dict[int, Any] = {}
     server = create_server(
         app,
+        map=sockets,
         host=host,
         port=port,
         threads=settings.max_calls + settings.max_waiting + FREE_THREADS,
@@ -97,6 +110,10 @@ def serve(
         ident=None,
         **_proxied(settings),
     )
+    channel = channel_of(fixed(settings) | NOT_KEPT)
+    for one in sockets.values():
+        if hasattr(one, "channel_class"):  # beside the sockets there is what wakes their loop
+            one.channel_class = channel
     # The server's own patience with its threads is shorter than a confirm may take.
     tasks = server.task_dispatcher
     tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
@@ -121,7 +138,8 @@ def serve(
 def _proxied(settings: Settings) -> dict[str, Any]:
     """Return whose word on the caller's address the server takes."""
     if not settings.trusted_proxy:
-        return {}
+        # Nobody is believed; but that there is a proxy must be seen, see ``bff.limiting``.
+        return {"clear_untrusted_proxy_headers": False}
     return {
         "trusted_proxy": settings.trusted_proxy,
         "trusted_proxy_count": settings.trusted_proxy_count,

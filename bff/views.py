@@ -268,7 +268,12 @@ def get_health() -> Response:
     return jsonify({"status": "ok"})
 
 
-@blueprint.route("/", defaults={"rest": ""}, methods=[*SAFE_METHODS - {"OPTIONS"}, "POST"])
+@blueprint.route(
+    "/",
+    defaults={"rest": ""},
+    methods=[*SAFE_METHODS - {"OPTIONS"}, "POST"],
+    strict_slashes=False,  # no redirect: it would go to whatever Host the caller named
+)
 @blueprint.route("/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 @opened_to(Caller.PUBLIC)
 def nothing_here(rest: str) -> Response:

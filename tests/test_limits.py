@@ -195,12 +195,16 @@ def test_a_proxy_that_is_not_trusted_is_told_of_once(
 def test_the_server_takes_a_trusted_proxy_s_word_and_no_other_s(
     emulator: Client, tmp_path: Path
 ) -> None:
-    for trusted, codes in (("127.0.0.1", [201, 429, 201]), ("10.1.1.1", [201, 429, 429])):
+    for trusted, codes in (
+        ("127.0.0.1", [201, 429, 201]),
+        ("10.1.1.1", [201, 429, 429]),
+        ("", [201, 201, 201]),  # a proxy that nobody told of is not everybody
+    ):
         environ = settings_for(
             emulator.url,
             sessions_per_minute="1",
             trusted_proxy=trusted,
-            database_url=f"sqlite:///{tmp_path / trusted}.db",
+            database_url=f"sqlite:///{tmp_path / (trusted or 'none')}.db",
         )
         with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
             url = server.wait_for(r"rokt-bff at (http://\S+)")
@@ -215,6 +219,7 @@ def test_the_server_takes_a_trusted_proxy_s_word_and_no_other_s(
             ]
             assert [answer.status_code for answer in answers] == codes
             assert server.stop() == 0
+            assert ("ROKT_BFF_TRUSTED_PROXY" in server.printed) is (not trusted)
 
 
 # --- Redis ---

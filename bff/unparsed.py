@@ -1,0 +1,58 @@
+"""What waitress answers by itself, before an app is asked: as problem documents, with our headers.
+
+These are requests that are no HTTP, or are too large to be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from bff.answering import problem
+from bff.errors import BffError
+
+# Not waitress's own words, which may repeat what was sent.
+_DETAILS = {
+    400: "This is no request that the server understands.",
+    413: "The body is too large.",
+    431: "The headers are too large.",
+    501: "The server does not take bodies that are encoded so.",
+}
+
+
+def channel_of(headers: Mapping[str, str]) -> type[Any]:
+    """Return the class of waitress's connections whose own errors carry these headers."""
+
+    class Task(ErrorTask):  # type: ignore[misc]
+        """One such answer."""
+
+        def execute(self) -> None:
+            status, more, body = told(self.request.error, headers)
+            self.status = status
+            self.response_headers.extend(more)
+            self.set_close_on_finish()
+            self.content_length = len(body)
+            self.write(body)
+
+    class Channel(HTTPChannel):  # type: ignore[misc]
+        """One connection."""
+
+        error_task_class = Task
+
+    return Channel
+
+
+def told(error: Any, headers: Mapping[str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return status line, headers and body for an error of waitress's."""
+    told = BffError(
+        _DETAILS.get(error.code, "The server has failed."),
+        code=error.reason.lower().replace(" ", "_"),
+    )
+    told.status = error.code
+    kind = [("Content-Type", "application/problem+json")]
+    body = json.dumps(problem(told)).encode()
+    return f"{error.code} {error.reason}", [*kind, *headers.items()], body
