@@ -11,10 +11,16 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from bff.errors import BodyTooLarge, MalformedBody
 
 
+# The SDK's messages and Rokt's are nested four or five deep; what reads and writes JSON goes a
+# call deeper for each.
+MAX_DEPTH = 32
+
+
 def read_json(request: Request, most: int) -> Any:
     """Return the JSON of the body, ``{}`` for an empty one.
 
-    Raises ``BodyTooLarge`` beyond ``most`` bytes and ``MalformedBody`` for what is no JSON.
+    Raises ``BodyTooLarge`` beyond ``most`` bytes and ``MalformedBody`` for what is no JSON or is
+    nested too deep.
     """
     if (request.content_length or 0) > most:
         raise _too_large(most)
@@ -40,7 +46,23 @@ def read_json(request: Request, most: int) -> Any:
         raise MalformedBody(
             "The body must be a JSON object.", errors={"body": ["must be a JSON object"]}
         )
+    if _is_deeper(data, MAX_DEPTH):
+        text = f"is nested deeper than {MAX_DEPTH}"
+        raise MalformedBody(f"The body {text}.", errors={"body": [text]})
     return data
+
+
+def _is_deeper(data: Any, most: int) -> bool:
+    """Tell whether objects and lists stand in each other more than ``most`` deep."""
+    level = [data]
+    for _ in range(most):
+        level = [
+            one
+            for outer in level
+            for one in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(one, dict | list)
+        ]
+    return bool(level)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

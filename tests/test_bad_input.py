@@ -197,6 +197,24 @@ def test_a_body_that_is_no_json_object_is_refused(holding: Shopper, body: bytes)
     assert holding.cart() == before
 
 
+def nested(depth: int, kind: str) -> bytes:
+    """A body whose objects, or lists within one object, stand so deep in each other."""
+    begin, end = ('{"a":', "}") if kind == "object" else ("[", "]")
+    inner = begin * (depth - 1) + "null" + end * (depth - 1)
+    return f'{{"updatedItem": null, "more": {inner}}}'.encode()
+
+
+@pytest.mark.parametrize("kind", ["object", "list"])
+def test_a_body_may_be_nested_32_deep_and_no_deeper(holding: Shopper, kind: str) -> None:
+    before = holding.cart()
+    assert send(holding, nested(32, kind)).status_code == 200
+    for depth in (33, 900, 4000):
+        answer = send(holding, nested(depth, kind))
+        refused(answer, 400, "body")
+        assert problem_of(answer, 400)["code"] == "malformed_body"
+    assert holding.cart() == before
+
+
 @pytest.mark.parametrize("kib", [65, 70, 500])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_large_body_is_refused(holding: Shopper, kib: int, chunked: bool) -> None:
