@@ -3,19 +3,20 @@
 What was quoted is what is confirmed. So an item of a paid order whose reservation lapsed, or
 was given back since, is reserved anew at the locked price or less; where that cannot be had, it
 is confirmed by quantity if the shop allows that, and else needs a refund. Done only while no
-attempt at the confirm is unknown: its bytes change with the new reservation.
+attempt at the confirm is unknown: its bytes change with the new reservation. A reserve without an
+answer is unknown too: what Rokt denies afterwards it may hold for us, so that is waited for.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select
 
-from bff import ledger, outbox, store
+from bff import ghosts, ledger, outbox, store
 from bff.asking import Asking, Verdict
 from bff.calls import Call, Kind, confirm_call, release_call
 from bff.cart_api import CartApi
@@ -24,7 +25,7 @@ from bff.faultpoints import reach
 from bff.granting import read_outcome
 from bff.ledger import OrderRow
 from bff.outbox import Owed, RowState
-from bff.outcomes import Outcome
+from bff.outcomes import Done, Outcome, Unknown
 from bff.reservation import Reservation, State, Wish
 from bff.store import Store
 from bff.tables import reservations
@@ -42,6 +43,16 @@ class Ready:
 
     owed: Owed | None
     changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is reserved again. ``doubted``: what Rokt may hold of it by an earlier call."""
+
+    order: OrderRow
+    gone: Sequence[Reservation]
+    doubted: frozenset[str]
+    notes: Mapping[str, Reservation]
 
 
 class Renewing:
@@ -105,6 +116,9 @@ class Renewing:
             if not outbox.hold_back(connection, owed):
                 return Ready(None)
             wish = _wish_of(connection, order)
+            now = self._clock()
+            doubted = ghosts.find(connection, order.session_id, now)
+            asking = _Asking(order, gone, doubted, ghosts.note(connection, gone, now))
         reach("renew.held_back")
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
         end = time.monotonic() + min(limit, self._settings.reserve_timeout)
@@ -112,34 +126,37 @@ class Renewing:
         verdict = self._asking.ask(asked, wish, end=end, number=owed.attempts, again=False)
         reach("renew.answered")
         with self._store.write() as connection:
-            ready = self._settle(connection, owed, order, gone, verdict)
+            ready = self._settle(connection, owed, asking, verdict)
             reach("renew.replacing")
         reach("renew.replaced")
         return ready
 
     def _settle(
-        self,
-        connection: Connection,
-        owed: Owed,
-        order: OrderRow,
-        gone: Sequence[Reservation],
-        verdict: Verdict,
+        self, connection: Connection, owed: Owed, asking: _Asking, verdict: Verdict
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
-        ledger.find_order(connection, order.id, for_update=True)
+        ledger.find_order(connection, asking.order.id, for_update=True)
         outcome = verdict.outcome
-        answers, missing = read_outcome(verdict.rows, outcome, now)
-        unanswered = bool(missing)
-        if unanswered and now < owed.deadline:
-            self._later(connection, owed, outcome, now)
-            return Ready(None)
+        answers, _ = read_outcome(verdict.rows, outcome, now)
+        found = {row.id: row for row in (*answers, *verdict.denied)}
         # The deadline is final: what was not reserved by then is not to be had.
-        if not outbox.settle(connection, owed, RowState.REPLACED):
-            return Ready(None)
-        found = {row.id: row for row in answers}
+        waits = now < owed.deadline and any(
+            row.id not in found or ghosts.may_hold(asking.doubted, row, found[row.id])
+            for row in asking.gone
+        )
+        if not (
+            self._later(connection, owed, outcome, now)
+            if waits
+            else outbox.settle(connection, owed, RowState.REPLACED)
+        ):
+            return Ready(None)  # whoever has the lease now must take what was granted for a ghost
+        known = found if isinstance(outcome, Done | Unknown) else asking.notes
+        ghosts.forget(
+            connection, [note for row_id, note in asking.notes.items() if row_id in known]
+        )
         useless: list[Reservation] = []
-        for row in gone:
+        for row in asking.gone:
             grant = found.get(row.id)
             if grant is not None and _as_good(grant, row):
                 ledger.change(
@@ -153,15 +170,16 @@ class Renewing:
                     expires_at=grant.expires_at,
                 )
                 continue
-            self._without(connection, row)
+            if not waits:
+                self._without(connection, row)
             if grant is not None and grant.item_reservation_id is not None:
                 useless.append(grant)
         if useless:
-            self._give_back(connection, owed, order, useless, now)
-        return self._again(connection, owed, order, now)
+            self._give_back(connection, owed, asking.order, useless, now)
+        return Ready(None) if waits else self._again(connection, owed, asking.order, now)
 
     @staticmethod
-    def _later(connection: Connection, owed: Owed, outcome: Outcome, now: datetime) -> None:
+    def _later(connection: Connection, owed: Owed, outcome: Outcome, now: datetime) -> bool:
         # The confirm itself was not sent, so this attempt cannot have taken effect.
         postponed = outbox.postpone(
             connection,
@@ -173,6 +191,7 @@ class Renewing:
         )
         if postponed:
             ledger.set_error(connection, owed.order_id or "", NOT_YET)
+        return postponed
 
     def _without(self, connection: Connection, row: Reservation) -> None:
         if self._settings.confirm_unreserved:

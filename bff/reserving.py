@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from bff import ledger, store
+from bff import ghosts, ledger, store
 from bff.asking import Asking, Verdict
 from bff.cart import Line
 from bff.cart_api import CartApi
@@ -36,10 +36,6 @@ from bff.store import Session, Store, new_id
 LOOK_AGAIN = 0.05
 # Of the time limit, what giving back may use before the asking: it can go on later by itself.
 RELEASE_SHARE = 0.25
-
-# How long a reservation of which we know nothing may stand at Rokt. Its length is not documented;
-# an hour is longer than any checkout.
-GHOST = timedelta(hours=1)
 
 OPEN_STATES = (State.RESERVED, State.REJECTED)
 
@@ -148,15 +144,14 @@ class Reserving:
                 )
                 for line in plan.ask
             )
-            unanswered = ledger.rows_of_session(connection, session.id, [State.ASKED])
-            ghosts = {x.item.cart_item_id for x in unanswered if x.created_at > now - GHOST}
+            doubted = ghosts.find(connection, session.id, now)
             ledger.add_reservations(connection, asked)
             language = wish.accept_language
             owed = self._releasing.owe(connection, plan.give_back, now, accept_language=language)
             reach("reserve.starting")
         reach("reserve.started")
         self._give_back(owed, end)
-        return _Started(session, plan, asked, frozenset(ghosts), token)
+        return _Started(session, plan, asked, doubted, token)
 
     def _plan(self, connection: Connection, session: Session, now: datetime) -> Plan:
         rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from bff.ghosts import GHOST
+from tests.interfering import Killed, after_call, die
 from tests.shopping import Shop, Shopper, ok, server_get
 from tests.test_confirming import alarms, bought, fulfilled
+from tests.test_confirming_later import LEASE, SOON, confirm
 from tests.test_reserving import PARKING, POSTER, at_rokt, price
 
 MakeShop = Callable[..., Shop]
@@ -185,3 +188,96 @@ def test_a_discount_that_was_paid_is_not_made_good_by_the_shopper(
     assert shopper.reserve()["totals"] == {"USD": "20.00"}
     assert shopper.pay()["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]
+
+
+def scarce(shop: Shop) -> Shopper:
+    """A shopper who took longer to pay for the last parking than Rokt held it."""
+    shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 1}]})
+    shopper = shop.shopper()
+    shopper.add(PARKING)
+    shopper.reserve()
+    shop.move_clocks(601)
+    return shopper
+
+
+def die_reserving(shop: Shop, shopper: Shopper) -> None:
+    """Be killed with the answer of the renewing reserve in hand."""
+    with pytest.raises(Killed), after_call(shop, "reserve", die):
+        confirm(shopper)
+    shop.clock.move(LEASE)
+
+
+def lose_the_answer(shop: Shop, shopper: Shopper) -> None:
+    """Have the renewing reserve take effect, and never hear of it."""
+    shop.emulator.faults("reserve", {"kind": "drop", "when": "after"})
+    assert shopper.pay()["status"] == "confirming"
+    shop.clock.move(SOON)
+
+
+@pytest.mark.parametrize("lose", [die_reserving, lose_the_answer])
+def test_what_rokt_holds_for_us_unknown_to_us_is_waited_for(
+    shop: Shop, lose: Callable[[Shop, Shopper], None]
+) -> None:
+    """The only parking is taken by our own reserve, of which nobody knows."""
+    lose(shop, scarce(shop))
+    assert shop.deliver() == 1
+    waiting = read(shop)
+    assert waiting["status"] == "confirming"
+    assert "yet" in waiting["lastError"]
+    assert alarms(shop) == []
+    shop.move_clocks(601)  # Rokt gives it back to its stock
+    shop.deliver()
+    assert bought(read(shop)) == {PARKING: (1, "confirmed")}
+    assert fulfilled(shop) == 1
+
+
+def test_a_denial_is_believed_once_nothing_of_ours_can_stand_at_rokt(shop: Shop) -> None:
+    lose_the_answer(shop, scarce(shop))
+    gone = {"kind": "no_stock", "catalogItemIds": [PARKING], "times": None}
+    shop.emulator.faults("reserve", gone)
+    for _ in range(3):
+        shop.move_clocks(GHOST.total_seconds() / 4)
+        shop.deliver()
+        assert read(shop)["status"] == "confirming"
+    shop.move_clocks(GHOST.total_seconds() / 4)
+    shop.deliver()
+    assert read(shop)["status"] == "refund_needed"
+    assert alarms(shop) == ["order-1"]
+
+
+def test_what_is_granted_while_another_item_is_waited_for_is_kept(shop: Shop) -> None:
+    shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 1}]})
+    shopper = shop.shopper()
+    shopper.add(PARKING)
+    shopper.add(POSTER)
+    shopper.reserve()
+    shop.move_clocks(601)
+    lose_the_answer(shop, shopper)
+    shop.deliver()
+    held = [one for one in at_rokt(shop) if one[2] == "reserved"]
+    assert held == [(PARKING, 1, "reserved"), (POSTER, 1, "reserved"), (POSTER, 1, "reserved")]
+    shop.clock.move(10)
+    shop.deliver()  # the parking is asked for alone
+    assert [one for one in at_rokt(shop) if one[2] == "reserved"] == held
+    shop.move_clocks(601)
+    shop.deliver()
+    assert bought(read(shop)) == {PARKING: (1, "confirmed"), POSTER: (1, "confirmed")}
+
+
+def test_what_is_dearer_is_not_waited_for(shop: Shop) -> None:
+    lose_the_answer(shop, scarce(shop))
+    shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 5}]})
+    shop.emulator.faults("reserve", price(13))
+    shop.deliver()
+    assert read(shop)["status"] == "refund_needed"
+
+
+@pytest.mark.parametrize("status", [401, 429], ids=["wrong key", "turned away"])
+def test_a_reserve_that_surely_was_not_made_leaves_no_doubt(shop: Shop, status: int) -> None:
+    shopper = scarce(shop)
+    shop.emulator.faults("reserve", {"kind": "status", "status": status})
+    assert shopper.pay()["status"] == "confirming"
+    shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 0}]})
+    shop.clock.move(SOON)
+    shop.deliver()
+    assert read(shop)["status"] == "refund_needed"
