@@ -178,10 +178,14 @@ class Upsells:
         url: str | None = None,
         attributes: Mapping[str, str] | None = None,
     ) -> Placements:
-        """Ask whether to show the upsell page; false when Rokt is slow or down, with a reason."""
+        """Ask whether to show the upsell page; false when Rokt is slow or down, with a reason.
+
+        ``url``: the page's address as Rokt is told it; by default this request's, without its
+        query, which may say more of the shopper than Rokt is to know.
+        """
         question = PageQuestion(
             page_identifier=page_identifier,
-            url=request.url if url is None else url,
+            url=request.base_url if url is None else url,
             attributes=dict(attributes or {}),
             accept_language=shopper_language(),
         )

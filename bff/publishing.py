@@ -42,7 +42,7 @@ def of_release(name: str, filename: str) -> Response:
         raise NotFound("There is no such file.")
     if name != present.name:
         raise NotFound(
-            f"The scripts of release {name} are not here any more; those of {present.name} are: "
+            f"The scripts of that release are not here any more; those of {present.name} are: "
             "`rokt-bff integrity` prints the tags for them."
         )
     response = make_response(present.scripts[filename])

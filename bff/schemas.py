@@ -46,6 +46,11 @@ AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 _ID = validate.Regexp(r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has odd characters")
 # JSON can carry half a surrogate pair and NUL, which no database keeps.
 _TEXT = validate.Regexp(r"\A[^\x00\ud800-\udfff]*\Z", error="has characters that are no text")
+# Objects whose members the caller names, and which of these names an error may repeat.
+_MADE_UP = {
+    "attributes": re.compile(r"(?!)"),  # none
+    "acceptPrices": re.compile(rf"[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}"),  # a cart item's id
+}
 
 
 def _text(most: int, *, required: bool = False) -> fields.String:
@@ -249,7 +254,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(data)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise invalid(flatten(error.messages)) from None
+        raise invalid(flatten(_numbered(error.messages, data))) from None
     return loaded
 
 
@@ -300,6 +305,25 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
 def invalid(errors: Mapping[str, list[str]]) -> InvalidInput:
     """Make the error for wrong fields; its text names them too."""
     return InvalidInput(f"Wrong: {', '.join(sorted(errors))}.", errors=errors)
+
+
+def _numbered(messages: Any, data: object) -> Any:
+    """Name members by their place whose names a caller made up: an error must not repeat them.
+
+    An e-mail address can be an attribute's name as well as its value.
+    """
+    if not isinstance(messages, Mapping) or not isinstance(data, Mapping):
+        return messages
+    told = dict(messages)
+    for name, may_be_named in _MADE_UP.items():
+        inner, given = messages.get(name), data.get(name)
+        if isinstance(inner, Mapping) and isinstance(given, Mapping):
+            places = {key: str(place) for place, key in enumerate(given)}
+            told[name] = {
+                key if may_be_named.fullmatch(str(key)) else places.get(key, key): said
+                for key, said in inner.items()
+            }
+    return told
 
 
 def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:

@@ -276,12 +276,13 @@ def get_health() -> Response:
 )
 @blueprint.route("/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 @opened_to(Caller.PUBLIC)
-def nothing_here(rest: str) -> Response:
+def nothing_here(rest: str) -> Response:  # noqa: ARG001
     """Answer what is not there with a problem document, instead of the shop's error page."""
     allowed = _methods_here()
     if allowed:
         raise MethodNotAllowed(valid_methods=allowed)
-    raise NoRoute(f"There is no /{rest} here.")
+    # Without the path: somebody may have put a handle into it.
+    raise NoRoute("There is nothing here.")
 
 
 def _methods_here() -> list[str]:

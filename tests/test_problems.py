@@ -142,3 +142,28 @@ def test_problems_repeat_neither_handle_nor_key(shop: Shop) -> None:
     for answer in answers:
         assert handle not in answer.text
         assert SERVER["Authorization"].split()[1] not in answer.text
+
+
+def test_a_problem_repeats_no_name_and_no_path_that_the_caller_made_up(shopper: Shopper) -> None:
+    who = "somebody@mark.example"
+    attributes = {"eventId": "77", who: 5, "venue": ["x"]}
+    for path in ("/placements/any", "/cart/reserve", "/cart/release"):
+        answer = shopper.post(path, {"pageIdentifier": "x", "attributes": attributes})
+        assert set(problem_of(answer, 422)["errors"]) == {
+            "attributes.1.value",
+            "attributes.2.value",
+        }
+        assert "mark" not in answer.text
+        assert "venue" not in answer.text
+    prices = {"v1:0001:parking": "much", who: "1", f"{who} ": "1.00"}
+    answer = shopper.post("/cart/reserve", {"acceptPrices": prices})
+    told = {"acceptPrices.v1:0001:parking.value", "acceptPrices.1.key"}  # sent in sorted order
+    assert set(problem_of(answer, 422)["errors"]) == told
+    assert "mark" not in answer.text
+    for path in (f"/{who}", f"/session/{who}", f"/cart/updates/{who}"):
+        for method in ("GET", "POST", "PUT"):
+            answer = shopper.client.open(f"/rokt{path}", method=method, headers=BRIDGE)
+            assert problem_of(answer, 404)["code"] == "not_found"
+            assert "mark" not in answer.text
+    static = shopper.client.get(f"/rokt/static/{who}/bridge.js")
+    assert "mark" not in static.text
