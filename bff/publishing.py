@@ -13,7 +13,8 @@ from werkzeug.exceptions import NotFound
 from bff.assets import Release, directory, read_release
 
 # What pages may load from here; the rest of static/ is the demo's.
-SCRIPTS = frozenset({"bridge.js", "bridge.d.ts"})
+MODULES = ("bridge", "bridge-guard", "bridge-notices", "bridge-purchase")
+SCRIPTS = frozenset(f"{module}{kind}" for module in MODULES for kind in (".js", ".d.ts"))
 # A page's script may be an hour old; it asks anew after that, and gets a 304 mostly.
 SCRIPT_SECONDS = 3600
 # A release's own addresses never change: a year is what caches take for ever.

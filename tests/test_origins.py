@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bff.guard import Caller, caller_of
+from bff.publishing import SCRIPTS
 from tests.shopping import SERVER, Shop, ok
 
 PARTNER = "https://tickets.example"
@@ -172,7 +173,7 @@ def test_pages_of_the_shop_itself_get_no_headers_for_others(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("origin", [None, PARTNER, *STRANGERS])
-@pytest.mark.parametrize("name", ["bridge.js", "bridge.d.ts"])
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_the_bridge_may_be_imported_by_every_page_without_credentials(
     shop: Shop, name: str, origin: str | None
 ) -> None:
@@ -182,7 +183,7 @@ def test_the_bridge_may_be_imported_by_every_page_without_credentials(
     assert cors_of(answer) == {"Allow-Origin": "*"}
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    if name == "bridge.js":
+    if name.endswith(".js"):
         assert answer.mimetype == "text/javascript"
     again = shop.app.test_client().get(
         f"/rokt/static/{name}", headers={"If-None-Match": answer.headers["ETag"]}

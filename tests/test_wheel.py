@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bff.publishing import SCRIPTS
 from tests.emulator_client import Client
 from tests.processes import PATIENCE, Started, clean, settings_for, started
 
@@ -86,7 +87,7 @@ def test_serve_from_the_wheel_hands_out_the_bridge(
     settings = settings_for(emulator.url)
     with from_wheel(installed, tmp_path, "serve", "--port", "0", **settings) as server:
         url = server.wait_for(r"at (http://\S+)")
-        for name in ("bridge.js", "bridge.d.ts"):
+        for name in SCRIPTS:
             script = requests.get(f"{url}/static/{name}", timeout=10)
             assert script.content == (TOP / "static" / name).read_bytes()
 

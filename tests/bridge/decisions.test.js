@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import {
-  backoff, coalesce, differences, idHere, isNotHere, isPassing, itemId,
+  backoff, coalesce, differences, idHere, isPassing, itemId,
 } from "../../static/bridge.js";
 
 const update = (id, seq, more = {}) =>
@@ -16,18 +16,6 @@ describe("the item an update is about", () => {
     assert.equal(itemId({ updatedItem: { cartItemId: "a" }, oldItem: { cartItemId: "b" } }), "a");
     assert.equal(itemId({ updatedItem: null, oldItem: { cartItemId: "b" } }), "b");
     assert.equal(itemId({ updatedItem: null, oldItem: null }), undefined);
-  });
-});
-
-describe("“not here”", () => {
-  const empty = { cartItemId: "a", catalogItemId: "", quantity: 0 };
-
-  it("is quantity 0 without a catalogue item and without an old item", () => {
-    assert.ok(isNotHere({ updatedItem: empty, oldItem: null }));
-    assert.ok(!isNotHere({ updatedItem: { ...empty, catalogItemId: "x" }, oldItem: null }));
-    assert.ok(!isNotHere({ updatedItem: { ...empty, quantity: 1 }, oldItem: null }));
-    assert.ok(!isNotHere({ updatedItem: empty, oldItem: { cartItemId: "a" } }));
-    assert.ok(!isNotHere({ updatedItem: null, oldItem: { cartItemId: "a" } }));
   });
 });
 
@@ -57,11 +45,11 @@ describe("coalescing", () => {
 });
 
 describe("waiting before the next attempt", () => {
-  it("doubles from half a second to half a minute, with up to half of it taken off", () => {
-    assert.deepEqual([1, 2, 3, 7, 8, 50].map((n) => backoff(n, 0)),
-      [500, 1000, 2000, 30000, 30000, 30000]);
+  it("doubles from half a second to 20 seconds, with up to half of it taken off", () => {
+    assert.deepEqual([1, 2, 3, 6, 7, 50].map((n) => backoff(n, 0)),
+      [500, 1000, 2000, 16000, 20000, 20000]);
     assert.equal(backoff(1, 1), 250);
-    for (let n = 1; n < 20; n += 1) assert.ok(backoff(n) >= backoff(n, 1) && backoff(n) <= 30000);
+    for (let n = 1; n < 20; n += 1) assert.ok(backoff(n) >= backoff(n, 1) && backoff(n) <= 20000);
   });
 });
 
@@ -117,9 +105,16 @@ describe("what to ask the placement for", () => {
     assert.deepEqual(differences(held, now), [{ cartItemId: "fresh", quantity: 2 }]);
   });
 
-  it("leaves a rejected line alone", () => {
-    const rejected = cart(line("a", 2, { status: "rejected" }));
-    assert.deepEqual(differences(rejected, shown({ a: { quantity: 1, catalogItemId: "sku-a" } })), []);
-    assert.deepEqual(differences(rejected, shown({})), []);
+  it("is what can be had of a line, where that is less than what is held", () => {
+    const now = shown({ a: { quantity: 3, catalogItemId: "sku-a" } });
+    assert.deepEqual(differences(cart(line("a", 3, { available: 2 })), now), [{ cartItemId: "a", quantity: 2 }]);
+    assert.deepEqual(differences(cart(line("a", 3, { available: 0 })), now), [{ cartItemId: "a", quantity: 0 }]);
+    assert.deepEqual(differences(cart(line("a", 3, { available: 3 })), now), []);
+  });
+
+  it("counts what was asked for and not answered yet as shown", () => {
+    const asked = (...asks) => shown({ a: { quantity: 1, catalogItemId: "sku-a", asks } });
+    assert.deepEqual(differences(cart(line("a", 3)), asked(2, 3)), []);
+    assert.deepEqual(differences(cart(line("a", 2)), asked(2, 3)), [{ cartItemId: "a", quantity: 2 }]);
   });
 });

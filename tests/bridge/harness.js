@@ -11,19 +11,61 @@ export const turn = async () => {
   for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
-/** A storage area; `broken` stands for private mode, where the mere access throws. */
+/** A storage area, by properties as the bridge uses it; `broken` stands for private mode, where the
+ * mere access throws. */
 export class Storage {
-  #values = new Map();
   broken = false;
 
-  getItem(key) {
-    if (this.broken) throw new Error("The operation is insecure.");
-    return this.#values.get(key) ?? null;
+  constructor() {
+    const open = (area) => {
+      if (area.broken) throw new Error("The operation is insecure.");
+      return area;
+    };
+    return new Proxy(this, {
+      get: (area, name) => (name === "broken" ? area : open(area))[name],
+      set: (area, name, value) => {
+        (name === "broken" ? area : open(area))[name] = name === "broken" ? value : String(value);
+        return true;
+      },
+    });
+  }
+}
+
+/** What the tabs of one browser share: the cookie, localStorage, locks and channels. */
+export class Browser {
+  cookie = null;
+  localStorage = new Storage();
+  #channels = new Set();
+  #lock = Promise.resolve();
+
+  /** @param {Host} host @returns {object} the lock manager of a tab, which takes its locks with it */
+  locks(host) {
+    const request = (name, use) => {
+      const done = this.#lock.then(use);
+      this.#lock = Promise.race([done.catch(() => {}), host.left]);
+      return done;
+    };
+    return { request };
   }
 
-  setItem(key, value) {
-    if (this.broken) throw new Error("The operation is insecure.");
-    this.#values.set(key, value);
+  /** @param {Host} host @returns {any} a class of channels that reach the other tabs */
+  channels(host) {
+    const all = this.#channels;
+    return class extends EventTarget {
+      constructor(name) {
+        super();
+        this.name = name;
+        this.host = host;
+        all.add(this);
+      }
+
+      postMessage(data) {
+        for (const other of all) {
+          if (other === this || other.name !== this.name || other.host.isGone) continue;
+          setImmediate(() => other.dispatchEvent(Object.assign(new Event("message"), { data })));
+        }
+      }
+    };
   }
 }
 
@@ -32,19 +74,24 @@ export class Host extends EventTarget {
   #now = 1_000_000;
   #timers = [];
   Date = { now: () => this.#now };
-  crypto = globalThis.crypto;
-  AbortSignal = { timeout: (ms) => ({ ms }) };
   sessionStorage = new Storage();
-  localStorage = new Storage();
-  document = { hidden: false };
+  document = Object.assign(new EventTarget(), { hidden: false });
   location;
   fetch;
+  isGone = false;
 
-  /** @param {FakeServer} server @param {string} [origin] of the page */
-  constructor(server, origin = "https://shop.test") {
+  /** @param {FakeServer} server @param {string} [origin] of the page @param {Browser} [browser] */
+  constructor(server, origin = "https://shop.test", browser = new Browser()) {
     super();
-    this.location = { origin, href: `${origin}/checkout` };
-    this.fetch = (address, request) => server.fetch(address, request);
+    this.browser = browser;
+    this.localStorage = browser.localStorage;
+    this.left = new Promise((leave) => { this.leave = leave; });
+    this.navigator = { locks: browser.locks(this) };
+    this.BroadcastChannel = browser.channels(this);
+    this.location = new URL(`${origin}/checkout`);
+    // A page that is gone starts no request; what it had sent arrives.
+    this.fetch = async (address, request) =>
+      this.isGone ? new Promise(() => {}) : server.fetch(address, request, browser);
   }
 
   setTimeout(callback, ms) {
@@ -78,10 +125,16 @@ export class Host extends EventTarget {
 
   /** The same tab after a reload: the storage stays, all else is new. */
   reload(server) {
-    const next = new Host(server, this.location.origin);
+    const next = this.tab(server);
+    this.isGone = true;
+    this.leave();
     next.sessionStorage = this.sessionStorage;
-    next.localStorage = this.localStorage;
     return next;
+  }
+
+  /** Another tab of the same browser, on the same page. */
+  tab(server) {
+    return new Host(server, this.location.origin, this.browser);
   }
 }
 
@@ -101,6 +154,15 @@ export class FakeServer {
   busy = 0;
   mostBusy = 0;
   handles = new Map([["cookie", this.#empty("c1")]]);
+  /** Without a session every browser starts like one that never was here. */
+  #hasSession;
+  /** What a reserve does to the cart, and its quote. */
+  reserve = () => ({ items: [] });
+
+  constructor({ hasSession = true } = {}) {
+    this.#hasSession = hasSession;
+    if (!hasSession) this.handles.clear();
+  }
 
   #empty(cartId) {
     return { cartId, version: 0, items: [], totals: {}, removed: [], applied: new Map() };
@@ -114,32 +176,37 @@ export class FakeServer {
     return this.requests.filter(({ path }) => path.endsWith("/updates")).map(({ body }) => body);
   }
 
+  get reads() {
+    return this.requests.filter(({ path }) => path.endsWith("/cart"));
+  }
+
   get quantities() {
     return Object.fromEntries(this.cart.items.map((line) => [line.cartItemId, line.quantity]));
   }
 
-  hold(item, quantity = item.quantity) {
+  hold(item, quantity = item.quantity, more = {}) {
     const { unitPrice, ...rest } = item;
     const price = unitPrice.toFixed(2);
     const line = { ...rest, quantity, unitPrice: price, totalPrice: (unitPrice * quantity).toFixed(2) };
     this.cart.items = this.cart.items.filter((held) => held.cartItemId !== item.cartItemId);
-    this.cart.items.push({ ...line, status: "held", page: "an earlier one" });
+    this.cart.items.push({ ...line, status: "held", page: "an earlier one", former: [], ...more });
     this.cart.version += 1;
   }
 
-  async fetch(address, { method, headers, body, credentials, keepalive, signal }) {
+  async fetch(address, { method = "GET", headers, body, credentials, keepalive, signal }, browser) {
     const path = new URL(address).pathname;
     const request = { method, path, headers, credentials, keepalive, signal, address };
     this.requests.push({ ...request, body: body && JSON.parse(body) });
     this.busy += 1;
     this.mostBusy = Math.max(this.mostBusy, this.busy);
+    const cookie = this.#hasSession ? "cookie" : browser.cookie; // as it is when the request goes out
     try {
       const fault = this.faults.shift();
       if (fault instanceof Promise) await fault;
       else await null;
       if (fault instanceof Response) return fault;
       if (fault === "lost") throw new TypeError("Failed to fetch");
-      const answer = this.#answer(path, headers, body && JSON.parse(body));
+      const answer = this.#answer(path, headers, body && JSON.parse(body), cookie, browser);
       if (fault === "unheard") throw new TypeError("Failed to fetch");
       return answer;
     } finally {
@@ -147,15 +214,22 @@ export class FakeServer {
     }
   }
 
-  #answer(path, headers, body) {
+  #open(handle) {
+    this.handles.set(handle, this.#empty(`c-${handle}`));
+    return handle;
+  }
+
+  #answer(path, headers, body, cookie, browser) {
     const token = headers.Authorization?.slice("Bearer ".length);
     if (path.endsWith("/session")) {
-      const handle = `handle-${this.handles.size}`;
-      this.handles.set(handle, this.#empty(`c-${handle}`));
+      const handle = this.#open(`handle-${this.handles.size}`);
       return json(200, { handle, cart: this.#shape(this.handles.get(handle)) });
     }
-    const cart = this.handles.get(token ?? "cookie");
+    if (!token && !cookie && !body) return json(200, this.#shape(this.#empty(null)));
+    const opened = token || cookie || (browser.cookie = this.#open(`cookie-${this.handles.size}`));
+    const cart = this.handles.get(opened);
     if (!cart) return problem(401, "The handle is not good any more.");
+    if (path.endsWith("/reserve")) return json(200, this.reserve(cart, body));
     if (body) {
       const { updatedItem, oldItem } = body;
       if (updatedItem && !Number.isInteger(updatedItem.quantity)) {
@@ -173,21 +247,28 @@ export class FakeServer {
     cart.applied.set(key, seq);
     const known = (line) => line.catalogItemId === updated?.catalogItemId;
     if (preselected && (cart.items.some(known) || cart.removed.includes(updated.catalogItemId))) return;
-    const gone = cart.items.find((line) => line.cartItemId === id);
+    const isIt = (line) => line.cartItemId === id || line.former.includes(id);
     if (!updated?.quantity) {
-      if (gone) cart.removed.push(gone.catalogItemId);
+      const gone = cart.items.find(isIt);
+      if (!gone) return;
+      cart.removed.push(gone.catalogItemId);
       cart.items = cart.items.filter((line) => line !== gone);
     } else {
-      const place = cart.items.findIndex((line) => line.cartItemId === id ||
-        line.cartItemId === old?.cartItemId || (known(line) && line.page !== page));
-      const line = { ...updated, unitPrice: String(updated.unitPrice), status: "held", page };
+      const taken = (line) => line.cartItemId === id || line.cartItemId === old?.cartItemId ||
+        (known(line) && line.page !== page);
+      const place = cart.items.findIndex(taken);
+      const { former = [], cartItemId = id, ...held } = cart.items[place] ?? {};
+      const ids = cartItemId === id ? former : [...former, cartItemId];
+      const line = { ...updated, unitPrice: String(updated.unitPrice), status: "held", page, former: ids };
+      const isSame = cartItemId === id && held.quantity === updated.quantity;
+      if (isSame) return; // its reservation, or why there is none, stays
       cart.items.splice(place < 0 ? cart.items.length : place, place < 0 ? 0 : 1, line);
     }
     cart.version += 1;
   }
 
   #shape({ applied, items, ...cart }) {
-    return { ...cart, items: items.map(({ page, ...line }) => line) };
+    return { ...cart, items: items.map(({ page, former, ...line }) => line) };
   }
 }
 

@@ -216,7 +216,7 @@ describe("the held cart in the placement", () => {
     const server = new FakeServer();
     server.hold(item("a", 3));
     const { host, selection } = await placed({ server });
-    await host.pass(6000);
+    await host.pass(21_000);
     selection.change(item("a", 3));
     await turn();
     assert.equal(server.updates.length, 1);
@@ -357,6 +357,43 @@ describe("the legacy SDK", () => {
     await turn();
     assert.deepEqual(old.restored.map(([{ cartItemId, quantity }]) => [cartItemId, quantity]),
       [["old", 3], ["new", 3]]);
+  });
+});
+
+describe("the legacy SDK", () => {
+  it("tells what it restored under a new id: that is an echo, not a change", async () => {
+    const server = new FakeServer();
+    server.hold(item("old", 3, { catalogItemId: "x" }));
+    const { bridge } = await open({ server });
+    const old = legacy();
+    bridge.attach(old);
+    server.hold(item("old", 4, { catalogItemId: "x" })); // another tab, meanwhile
+    old.callbacks[0](item("new", 3, { catalogItemId: "x" }), item("old", 3));
+    await turn();
+    assert.deepEqual(server.updates, []);
+    await bridge.refresh();
+    assert.deepEqual(old.restored.at(-1).map(({ cartItemId, quantity }) => [cartItemId, quantity]),
+      [["new", 4]]);
+    old.callbacks[0](null, item("new", 0, { catalogItemId: "x" }));
+    await turn();
+    assert.deepEqual(server.quantities, {});
+  });
+});
+
+describe("the legacy SDK beside a placement", () => {
+  it("is silent about what it is given, so the shopper's way back counts", async () => {
+    const { server, bridge, host, selection } = await placed();
+    bridge.attach(legacy());
+    selection.change(item("a", 1));
+    await turn();
+    for (const quantity of [2, 3]) { // another tab's, which `setItems` brings without a message
+      server.hold(item("a", quantity));
+      host.say("visibilitychange");
+      await turn();
+    }
+    selection.change(item("a", 2), item("a", 3));
+    await turn();
+    assert.deepEqual(server.quantities, { a: 2 });
   });
 });
 

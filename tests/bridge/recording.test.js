@@ -7,6 +7,10 @@ import { FakeServer, Host, open, Selection, turn } from "./harness.js";
 const file = new URL("../data/sdk-events.json", import.meta.url);
 const { scenarios } = JSON.parse(readFileSync(file, "utf8"));
 
+/** “Not here”: an answer to an ask for an id that the placement never named. Nobody removed it. */
+const isNotHere = ({ cartItem, oldCartItem }, named) =>
+  !oldCartItem && cartItem.quantity === 0 && !named.has(cartItem.cartItemId);
+
 /** What the bridge asked for, as it did after a refused fraction, is not to be sent back. */
 const isEcho = ({ cartItem, oldCartItem }, asks) => asks.some(([, ask]) =>
   ask.cartItemId === (cartItem ?? oldCartItem).cartItemId && ask.quantity === (cartItem?.quantity ?? 0));
@@ -18,6 +22,7 @@ async function replay(steps) {
   const selection = new Selection();
   bridge.attach(selection);
   const log = [];
+  const named = new Set();
   for (const { step, messages } of steps) {
     const asks = [...selection.sent];
     const before = server.updates.length;
@@ -28,7 +33,9 @@ async function replay(steps) {
       await host.pass(100);
     }
     const told = messages.map(({ both }) => both)
-      .filter((both) => (both?.cartItem || both?.oldCartItem) && !isEcho(both, asks));
+      .filter((both) => both?.cartItem || both?.oldCartItem)
+      .filter((both) => !isEcho(both, asks) && !isNotHere(both, named));
+    for (const { cartItem } of told) if (cartItem) named.add(cartItem.cartItemId);
     const sent = server.updates.slice(before);
     log.push({ step, told, sent, held: { ...server.quantities } });
   }
