@@ -102,10 +102,7 @@ class Upsells:
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
         if settings.origins:
             allow_origins(app, settings)
-        csrf = app.extensions.get("csrf")
-        if csrf is not None:
-            # Flask-WTF looks for a form's token; the guard has proofs of its own.
-            csrf.exempt(blueprint)
+        _leave_to_the_guard(app)
 
     def init_db(self, app: Flask | None = None) -> bool:
         """Create the tables on an empty database; False when they were there.
@@ -369,6 +366,21 @@ class _Signals:
                     signal.name,
                     type(error).__name__,
                 )
+
+
+def _leave_to_the_guard(app: Flask) -> None:
+    """Keep Flask-WTF from our blueprint, whichever of us is initialised first.
+
+    It looks for a form's token; the guard has proofs of its own.
+    """
+
+    def exempt() -> None:
+        csrf = app.extensions.get("csrf")
+        if csrf is not None:
+            csrf.exempt(blueprint)
+
+    exempt()
+    app.before_request(exempt)  # before what Flask-WTF registers later
 
 
 def _read_settings(app: Flask, host: str | None) -> Settings:

@@ -10,7 +10,6 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bff.errors import BodyTooLarge, MalformedBody
 
-
 # The SDK's messages and Rokt's are nested four or five deep; what reads and writes JSON goes a
 # call deeper for each.
 MAX_DEPTH = 32

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_wtf.csrf import CSRFProtect, generate_csrf
 
 import bff
 from bff import (
@@ -21,7 +22,8 @@ from bff import (
     upsell_refund_needed,
 )
 from bff.runtime import runtime
-from tests.shopping import BRIDGE, Shop, bearer, ok
+from tests.emulator_client import Client
+from tests.shopping import BRIDGE, SERVER, SERVER_KEY, Shop, bearer, ok
 
 
 def settings(folder: Path, **more: Any) -> dict[str, Any]:
@@ -116,9 +118,7 @@ def test_one_extension_serves_two_apps_that_do_not_mix(
         assert len(ok(answer)["items"]) == 1
     assert heard == ["shop", "other"]
     assert runtime(first.app).store is not runtime(other).store
-    stranger = other.test_client().get(
-        "/upsell/cart", headers=bearer(handle_of(first))
-    )
+    stranger = other.test_client().get("/upsell/cart", headers=bearer(handle_of(first)))
     assert stranger.status_code == 401
     assert other.test_client().get("/rokt/health").status_code == 404
     runtime(other).store.close()
@@ -138,19 +138,46 @@ def test_the_database_is_a_file_of_the_instance_unless_another_is_named(tmp_path
     runtime(app).store.close()
 
 
-def test_flask_wtf_is_told_that_the_guard_has_proofs_of_its_own(tmp_path: Path) -> None:
-    class Csrf:
-        def __init__(self) -> None:
-            self.exempted: list[str] = []
-
-        def exempt(self, blueprint: Any) -> None:
-            self.exempted.append(blueprint.name)
-
+@pytest.mark.parametrize("first", ["csrf", "upsells", "csrf, app later"])
+def test_flask_wtf_and_the_guard_live_beside_each_other(
+    emulator: Client, tmp_path: Path, first: str
+) -> None:
     app = Flask("shop")
-    app.config.update(settings(tmp_path))
-    app.extensions["csrf"] = csrf = Csrf()
-    Upsells(app)
-    assert csrf.exempted == ["rokt_bff"]
+    app.config.update(
+        settings(tmp_path, ROKT_BFF_API_URL=emulator.url, ROKT_BFF_SERVER_KEY=SERVER_KEY)
+    )
+    upsells = Upsells()
+    if first == "upsells":
+        upsells.init_app(app)
+        CSRFProtect(app)
+    elif first == "csrf":
+        CSRFProtect(app)
+        upsells.init_app(app)
+    else:
+        csrf = CSRFProtect()
+        upsells.init_app(app)
+        csrf.init_app(app)
+    upsells.init_db(app)
+
+    @app.route("/form", methods=["GET", "POST"])
+    def form() -> str:
+        return str(generate_csrf())
+
+    client = app.test_client()
+    for _ in range(2):
+        # Ours: with the guard's proofs, and not without.
+        answer = client.post("/rokt/cart/release", json={}, headers=BRIDGE)
+        assert answer.status_code == 200, answer.text
+        assert client.post("/rokt/cart/release", json={}).status_code == 403
+        cross = BRIDGE | {"Sec-Fetch-Site": "cross-site"}
+        assert client.post("/rokt/cart/release", json={}, headers=cross).status_code == 403
+        assert client.get("/rokt/orders/A-1", headers=SERVER).status_code == 404
+        # The shop's: with a token, and not without.
+        assert client.post("/form").status_code == 400
+        token = {"X-CSRFToken": client.get("/form").text}
+        assert client.post("/form", headers=token).status_code == 200
+        # A token is no proof to us.
+        assert client.post("/rokt/cart/release", json={}, headers=token).status_code == 403
     runtime(app).store.close()
 
 

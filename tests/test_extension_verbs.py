@@ -275,6 +275,7 @@ def test_the_session_s_public_reference_is_the_signals_key_and_not_the_handle(
     ref = views.run(shopper, lambda: shop.upsells.session_ref)
     assert ref == shop.heard.of("cart")[0]["session_ref"]
     assert ref != shopper.handle
+    assert ref is not None
     problem_of(shop.app.test_client().get("/rokt/cart", headers=bearer(ref)), 401)
 
 
