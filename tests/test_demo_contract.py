@@ -19,8 +19,10 @@ PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 MODULES = {p.stem for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
 PUBLIC = {"__init__", "demo", "emulator"}
-# Which extra brings what a file may import beside the dependencies of all.
-EXTRA_OF = {"demo": "demo", "serving.py": "server"}
+# Which extra brings what a file may import beside the dependencies of all: a file that runs with
+# the extra only, and one that imports of it only within a function.
+EXTRA_OF = {"demo": "demo", "unparsed.py": "server"}
+EXTRA_WITHIN = {"serving.py": "server", "limiting.py": "redis"}
 
 
 @pytest.mark.parametrize(
@@ -56,23 +58,28 @@ def brought_by(requirements: Iterable[str]) -> set[str]:
     return found
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Name every package that a file imports, inside its functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(path: Path) -> Iterator[tuple[str, bool]]:
+    """Name every package that a file imports, and whether within a function."""
+    tree = ast.parse(path.read_text())
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    later = {one for function in functions for one in ast.walk(function)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from ((alias.name.split(".")[0], node in later) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            yield node.module.split(".")[0]
+            yield node.module.split(".")[0], node in later
 
 
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_whatever_is_imported_is_installed_with_it(path: Path) -> None:
-    extra = EXTRA_OF.get(path.relative_to(PACKAGE).parts[0])
-    declared = [*PROJECT["project"]["dependencies"], *(EXTRAS[extra] if extra else ())]
-    brought = brought_by(declared)
+    part = path.relative_to(PACKAGE).parts[0]
     distributions = packages_distributions()
-    for name in set(imported(path)) - set(sys.stdlib_module_names) - {"bff"}:
+    for name, is_later in set(imported(path)):
+        if name in sys.stdlib_module_names or name == "bff":
+            continue
+        extra = EXTRA_OF.get(part) or (EXTRA_WITHIN.get(part) if is_later else None)
+        declared = [*PROJECT["project"]["dependencies"], *(EXTRAS[extra] if extra else ())]
         owners = {canonicalize_name(one) for one in distributions[name]}
-        assert owners & brought, f"{name} is of {owners}, which nothing declared brings"
+        assert owners & brought_by(declared), f"{name} is of {owners}, which nothing here brings"
