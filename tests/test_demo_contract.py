@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -37,10 +38,15 @@ def test_the_contract_names_every_module_there_is(name: str, but: set[str]) -> N
     assert set(contract["forbidden_modules"]) == {f"bff.{module}" for module in MODULES - but}
 
 
-def brought_by(requirements: Iterable[str]) -> set[str]:
-    """Name every distribution that these bring along, as pip would find them."""
+OWNERS = packages_distributions()
+
+
+@cache
+def brought_by(extra: str | None) -> set[str]:
+    """Name every distribution that an installation with this extra has, as pip would find them."""
+    declared = [*PROJECT["project"]["dependencies"], *(EXTRAS[extra] if extra else ())]
     found: set[str] = set()
-    waiting = [Requirement(text) for text in requirements]
+    waiting = [Requirement(text) for text in declared]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
@@ -75,11 +81,9 @@ def imported(path: Path) -> Iterator[tuple[str, bool]]:
 )
 def test_whatever_is_imported_is_installed_with_it(path: Path) -> None:
     part = path.relative_to(PACKAGE).parts[0]
-    distributions = packages_distributions()
     for name, is_later in set(imported(path)):
         if name in sys.stdlib_module_names or name == "bff":
             continue
         extra = EXTRA_OF.get(part) or (EXTRA_WITHIN.get(part) if is_later else None)
-        declared = [*PROJECT["project"]["dependencies"], *(EXTRAS[extra] if extra else ())]
-        owners = {canonicalize_name(one) for one in distributions[name]}
-        assert owners & brought_by(declared), f"{name} is of {owners}, which nothing here brings"
+        owners = {canonicalize_name(one) for one in OWNERS[name]}
+        assert owners & brought_by(extra), f"{name} is of {owners}, which nothing here brings"
