@@ -19,7 +19,7 @@ from typing import Any
 
 from bff.cart import CartItem
 from bff.money import is_currency, minor_digits, read_amount
-from bff.outcomes import texts
+from bff.outcomes import Refused, texts
 from bff.reservation import Reason
 
 _NO = re.compile(
@@ -28,6 +28,9 @@ _NO = re.compile(
     re.IGNORECASE,
 )
 _NO_STOCK = re.compile(r"sold|stock|inventory", re.IGNORECASE)
+_EXPIRED = re.compile(r"expir|laps", re.IGNORECASE)
+# A key, a token or a login may expire too.
+_NOT_ABOUT_ITEMS = frozenset({401, 403, 407})
 _STATUS_MEMBERS = ("status", "state", "reservationStatus", "itemStatus", "result")
 _FLAG_MEMBERS = ("success", "reserved", "isReserved", "available", "isAvailable")
 # An id longer than this is not the documented `rokt_item_reservation_id.<guid>`.
@@ -108,6 +111,23 @@ def read_confirm(answer: Any) -> tuple[dict[str, str], frozenset[str]]:
         if _refusal(item) is not None:
             refused.add(item["cartItemId"])
     return ids, frozenset(refused)
+
+
+def says_expired(refusal: Refused) -> bool:
+    """Tell whether a refusal of a confirm says of all it names that its reservation is gone.
+
+    The codes are not documented, so code and text are read together, by their stems.
+    """
+    if refusal.status in _NOT_ABOUT_ITEMS:
+        return False
+    answer = refusal.answer if isinstance(refusal.answer, dict) else {}
+    errors = answer.get("errors")
+    told = [
+        [error.get("code"), error.get("message")]
+        for error in (errors if isinstance(errors, list) else [])
+        if isinstance(error, dict)
+    ] or [[answer.get("description")]]
+    return all(_EXPIRED.search(" ".join(texts(one))) for one in told)
 
 
 def mentions(value: Any, text: str) -> bool:

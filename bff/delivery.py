@@ -15,14 +15,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bff import ledger, outbox
+from bff import lapsing, ledger, outbox
 from bff.calls import Kind
 from bff.cart_api import CartApi
 from bff.config import Settings
 from bff.errors import StoreUnavailable
 from bff.faultpoints import reach
 from bff.outbox import Owed
-from bff.outcomes import NotSent, Outcome, Unknown
+from bff.outcomes import NotSent, Outcome, Refused, Unknown
 from bff.renewing import Renewing
 from bff.settling import Settling
 from bff.shapes import Order, OrderStatus
@@ -30,6 +30,12 @@ from bff.store import Store
 from bff.watching import Watcher
 
 log = logging.getLogger("bff.delivery")
+
+# No call to Rokt has ever been answered in less.
+LEAST_TIME = 0.05
+NO_TIME = "there was no time left to send it"
+# Between a call's end and its lease's, for writing the answer down.
+LEASE_SLACK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +88,39 @@ class Delivery:
         Raises ``StoreUnavailable``. What else goes wrong is an outcome too: else the row would
         come again for ever, and never reach its deadline.
         """
-        start = time.monotonic()
-        limit = self._settings.confirm_timeout if limit is None else limit
-        if renews and owed.call.kind is Kind.CONFIRM:
-            try:
-                ready = self._prepare(owed, limit)
-            except StoreUnavailable:
-                raise
-            except Exception as error:
-                return Answered(owed, NotSent(_failed(owed, error)))
-            if ready is None:
-                return None
-            owed = ready
+        end = time.monotonic() + (self._settings.confirm_timeout if limit is None else limit)
         try:
-            left = limit - (time.monotonic() - start)
+            return self._make(owed, end, renews)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            return Answered(owed, NotSent(_failed(owed, error)))
+
+    def _make(self, owed: Owed, end: float, renews: bool) -> Answered | None:
+        if not (renews and owed.call.kind is Kind.CONFIRM):
+            answered: Answered | None = self._send(owed, end)
+        else:
+            answered = self._renew_and_send(owed, end)
+        if answered is not None and self._is_lapsed(answered):
+            return self._renew_and_send(answered.owed, end)
+        return answered
+
+    def _renew_and_send(self, owed: Owed, end: float) -> Answered | None:
+        """Send a confirm, made ready before; None when there is nothing to send now."""
+        left = _time_left(owed, end)
+        if left < LEAST_TIME:
+            return Answered(owed, NotSent(NO_TIME))
+        prepared = self._renewing.prepare(owed, limit=left)
+        if prepared.changed and owed.order_id is not None:
+            self.tell(owed.order_id)
+        return None if prepared.owed is None else self._send(prepared.owed, end)
+
+    def _send(self, owed: Owed, end: float) -> Answered:
+        left = _time_left(owed, end)
+        if left < LEAST_TIME:
+            # Rather than a call that would be cut off, and that nobody knew anything of.
+            return Answered(owed, NotSent(NO_TIME))
+        try:
             outcome = self._api.send(
                 owed.call, limit=left, number=owed.attempts, session_id=owed.session_id
             )
@@ -104,12 +129,13 @@ class Delivery:
         reach("delivery.answered")
         return Answered(owed, outcome)
 
-    def _prepare(self, owed: Owed, limit: float) -> Owed | None:
-        """Get a confirm ready; None when there is nothing to send now."""
-        prepared = self._renewing.prepare(owed, limit=limit)
-        if prepared.changed and owed.order_id is not None:
-            self.tell(owed.order_id)
-        return prepared.owed
+    def _is_lapsed(self, answered: Answered) -> bool:
+        """Tell whether Rokt says, and is to be believed, that what is confirmed has expired."""
+        owed, outcome = answered.owed, answered.outcome
+        if not isinstance(outcome, Refused) or not lapsing.may_be_lapsed(owed, outcome):
+            return False
+        with self._store.write() as connection:
+            return lapsing.take_for_lapsed(connection, owed, outcome, self._clock())
 
     def write(self, answered: Answered) -> None:
         """Write one answer down. One that cannot be written is as good as none: tried again.
@@ -137,7 +163,7 @@ class Delivery:
                 if self.settling.settle(connection, one.owed, one.outcome, self._clock())
             ]
             claimed = outbox.claim_some(connection, now=now, most=claim) if claim else []
-            to_renew = self._renewing.lapsing(connection, claimed)
+            to_renew = lapsing.to_look_at(connection, claimed, now)
             if answered:
                 reach("delivery.settling")
         if answered:
@@ -201,6 +227,14 @@ class Delivery:
         if order.status is OrderStatus.REFUND_NEEDED:
             log.error("order %r needs a refund: %s", order.order_id, order.last_error)
         self._watcher.order_settled(order)
+
+
+def _time_left(owed: Owed, end: float) -> float:
+    """Return the seconds that a call may take: until ``end``, and while the lease holds.
+
+    Who has waited longer than that before sending must not: somebody else has the row by now.
+    """
+    return min(end, owed.until - LEASE_SLACK) - time.monotonic()
 
 
 def _failed(owed: Owed, error: Exception) -> str:

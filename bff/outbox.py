@@ -9,7 +9,9 @@ outcome does to orders and reservations is for ``bff.settling``.
 from __future__ import annotations
 
 import json
+import math
 import random
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,6 +49,7 @@ class Owed:
     """A claimed row: ``token`` proves it. ``subjects`` are ids of our reservation rows.
 
     ``unknown``: an attempt before this one may have taken effect. ``attempts`` counts this one.
+    ``until``: when the lease ends, by this process's monotonic clock, which nobody sets.
     """
 
     id: int
@@ -58,6 +61,7 @@ class Owed:
     unknown: bool
     deadline: datetime
     token: str = field(repr=False)
+    until: float = math.inf
 
 
 def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:
@@ -119,6 +123,7 @@ def enqueue(
         unknown=False,
         deadline=deadline,
         token=token,
+        until=_lease_end(),
     )
 
 
@@ -254,4 +259,9 @@ def _owed(row: Row[Any], token: str) -> Owed:
         unknown=row.unknown,
         deadline=row.deadline,
         token=token,
+        until=_lease_end(),
     )
+
+
+def _lease_end() -> float:
+    return time.monotonic() + LEASE.total_seconds()

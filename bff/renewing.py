@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection
 
-from bff import ghosts, ledger, outbox, store
+from bff import ghosts, lapsing, ledger, outbox, store
 from bff.asking import Asking, Verdict
-from bff.calls import Call, Kind, confirm_call, release_call
+from bff.calls import Call, confirm_call, release_call
 from bff.cart_api import CartApi
 from bff.config import Settings
 from bff.faultpoints import reach
@@ -28,10 +28,6 @@ from bff.outbox import Owed, RowState
 from bff.outcomes import Done, Outcome, Unknown
 from bff.reservation import Reservation, State, Wish
 from bff.store import Store
-from bff.tables import reservations
-
-# A reservation that ends within this is as good as gone when the call arrives.
-ABOUT_TO_LAPSE = timedelta(seconds=2)
 
 NOT_YET = "the items could not be reserved again yet"
 NOT_TO_BE_HAD = "an item could not be reserved again at its price"
@@ -66,33 +62,6 @@ class Renewing:
         self._asking = Asking(api)
         self._clock = clock
 
-    def lapsing(self, connection: Connection, owed: Sequence[Owed]) -> frozenset[int]:
-        """Return the ids of the rows that ``prepare`` has to look at before they are sent.
-
-        One query for many rows: nearly all of them go out as they are.
-        """
-        subjects = {
-            subject: one.id
-            for one in owed
-            if one.call.kind is Kind.CONFIRM
-            for subject in one.subjects
-        }
-        if not subjects:
-            return frozenset()
-        rows = reservations.c
-        found = connection.execute(
-            select(rows.id).where(
-                rows.id.in_(subjects),
-                rows.state == State.CONFIRMING.value,
-                rows.by_quantity.is_(False),
-                or_(
-                    rows.item_reservation_id.is_(None),
-                    rows.expires_at <= self._clock() + ABOUT_TO_LAPSE,
-                ),
-            )
-        ).scalars()
-        return frozenset(subjects[subject] for subject in found)
-
     def prepare(self, owed: Owed, *, limit: float) -> Ready:
         """Return the confirm to send: this one, or another with new reservations in it.
 
@@ -102,12 +71,10 @@ class Renewing:
         with self._store.read() as connection:
             order = ledger.find_order(connection, owed.order_id or "")
             rows = ledger.rows_by_id(connection, owed.subjects)
-        soon = self._clock() + ABOUT_TO_LAPSE
-        waiting = [x for x in rows if x.state is State.CONFIRMING and not x.by_quantity]
-        gone = [x for x in waiting if x.item_reservation_id is None or x.lapsed(soon)]
+        gone = lapsing.gone(rows, self._clock())
         if order is None or not gone:
             return Ready(owed)
-        if owed.unknown and all(row.item_reservation_id is not None for row in waiting):
+        if owed.unknown and all(row.item_reservation_id is not None for row in gone):
             # The bytes stay as they are, lapsed or not. But those that lack a reservation never
             # went out, whoever died with the row in hand: they would buy by quantity.
             return Ready(owed)

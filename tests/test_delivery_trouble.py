@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,5 +144,27 @@ def test_a_fault_of_ours_after_an_order_is_recorded_is_no_failed_payment(
     assert "order-1" in caplog.text
     assert "a secret" not in caplog.text
     shop.clock.move(31)  # the lease of the call that was never made
+    shop.deliver()
+    assert read(shop)["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("late", ["its time limit", "its lease"])
+def test_a_call_that_comes_too_late_is_not_made(shop: Shop, shopper: Shopper, late: str) -> None:
+    """Its sender was kept waiting: by now somebody else may be sending it."""
+    shopper.add(PARKING)
+    shopper.reserve()
+    shop.emulator.faults("confirm", {"kind": "status", "status": 429})
+    shopper.pay()
+    shop.clock.move(2)
+    delivery = shop.parts.checkout.delivery
+    (claimed,) = delivery.turn([], claim=5)
+    owed = claimed.owed
+    if late == "its lease":
+        delivery.attempt(replace(owed, until=time.monotonic() + 1), limit=5)
+    else:
+        delivery.attempt(owed, limit=0.01)
+    assert len(shop.calls("confirm")) == 1
+    assert "no time" in read(shop)["lastError"]
+    shop.clock.move(5)
     shop.deliver()
     assert read(shop)["status"] == "confirmed"

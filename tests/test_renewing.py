@@ -281,3 +281,76 @@ def test_a_reserve_that_surely_was_not_made_leaves_no_doubt(shop: Shop, status: 
     shop.clock.move(SOON)
     shop.deliver()
     assert read(shop)["status"] == "refund_needed"
+
+
+def test_what_rokt_calls_expired_is_made_again_whatever_our_clock_says(
+    shop: Shop, shopper: Shopper
+) -> None:
+    shopper.add(PARKING)
+    shopper.add(POSTER)
+    shopper.reserve()
+    shop.emulator.move_clock(601)  # Rokt's clock alone: ours still has ten minutes
+    order = shopper.pay()
+    assert bought(order) == {PARKING: (1, "confirmed"), POSTER: (1, "confirmed")}
+    assert "lastError" not in order
+    endpoints = [entry["endpoint"] for entry in shop.calls()]
+    assert endpoints == ["reserve", "confirm", "reserve", "confirm"]
+    assert fulfilled(shop) == 2
+    assert alarms(shop) == []
+
+
+def test_only_what_rokt_names_as_expired_is_made_again(shop: Shop, shopper: Shopper) -> None:
+    shopper.add(PARKING)
+    shopper.add(POSTER)
+    shopper.reserve()
+    parking = shop.calls("reserve")[0]["answer"]["items"][0]
+    error = {"code": "GONE", "message": "It has lapsed.", "value": parking["itemReservationId"]}
+    fault = {"kind": "status", "status": 410, "body": {"errors": [error]}}
+    shop.emulator.faults("confirm", fault)
+    assert shopper.pay()["status"] == "confirmed"
+    (_, again) = shop.calls("reserve")
+    assert [one["cartItemId"] for one in again["body"]["items"]] == [parking["cartItemId"]]
+
+
+def test_what_rokt_calls_expired_again_when_it_is_new_needs_a_refund(
+    shop: Shop, shopper: Shopper
+) -> None:
+    shopper.add(PARKING)
+    shopper.reserve()
+    expired = {"description": "The reservation has expired."}
+    fault = {"kind": "status", "status": 422, "body": expired, "times": None}
+    shop.emulator.faults("confirm", fault)
+    assert shopper.pay()["status"] == "refund_needed"
+    assert len(shop.calls("reserve")) == 2  # it was tried, once
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 401, "body": {"description": "The API key has expired."}},
+        {"status": 422, "body": {"errors": [{"code": "RESERVATION_EXPIRED"}, {"code": "BLOCKED"}]}},
+        {"status": 422, "body": {"errors": []}},
+    ],
+    ids=["key", "one of two", "nothing"],
+)
+def test_other_refusals_of_a_confirm_are_no_expiry(
+    shop: Shop, shopper: Shopper, refusal: dict[str, Any]
+) -> None:
+    shopper.add(PARKING)
+    shopper.reserve()
+    shop.emulator.faults("confirm", {"kind": "status"} | refusal)
+    assert shopper.pay()["status"] == "refund_needed"
+    assert len(shop.calls("reserve")) == 1
+
+
+def test_after_an_unknown_confirm_an_expiry_proves_nothing(shop: Shop, shopper: Shopper) -> None:
+    shopper.add(PARKING)
+    shopper.reserve()
+    shop.emulator.faults("confirm", {"kind": "drop"})
+    assert shopper.pay()["status"] == "confirming"
+    shop.emulator.move_clock(601)
+    shop.clock.move(SOON)
+    shop.deliver()
+    assert read(shop)["status"] == "refund_needed"
+    assert "effect" in read(shop)["lastError"]
+    assert len(shop.calls("reserve")) == 1
