@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from threading import Event, Lock, Thread
@@ -54,33 +55,52 @@ class Page:
 
 
 class Crowd:
-    """Threads that do the same over and over, and a count of how often that was."""
+    """Threads that do the same over and over, and a count of how often that was.
 
-    def __init__(self, works: list[Callable[[], object]], pause: float = 0.0) -> None:
+    At once again, or ``every`` so many seconds, however long it took; then they begin one after
+    another, spread over that time. What one of them raises is raised by ``rate`` and ``end``.
+    """
+
+    def __init__(self, works: list[Callable[[], object]], every: float = 0.0) -> None:
         self.count = 0
         self._lock = Lock()
         self._stop = Event()
-        self._pause = pause
-        self._threads = [Thread(target=self._run, args=[work]) for work in works]
+        self._every = every
+        self._failed: list[BaseException] = []
+        self._threads = [
+            Thread(target=self._run, args=[work, every * n / len(works)])
+            for n, work in enumerate(works)
+        ]
         for thread in self._threads:
             thread.start()
 
-    def _run(self, work: Callable[[], object]) -> None:
-        while not self._stop.is_set():
-            work()
+    def _run(self, work: Callable[[], object], late: float) -> None:
+        due = time.monotonic() + late
+        while not self._stop.wait(max(due - time.monotonic(), 0.0) if self._every else 0.0):
+            try:
+                work()
+            except BaseException as error:
+                self._failed.append(error)
+                return
             with self._lock:
                 self.count += 1
-            if self._pause:
-                self._stop.wait(self._pause)
+            due = max(due + self._every, time.monotonic())
 
     def rate(self, seconds: float) -> float:
         """Count for a while; give the number a second."""
         before = self.count
+        start = time.monotonic()
         self._stop.wait(seconds)
-        return (self.count - before) / seconds
+        self._look()
+        return (self.count - before) / (time.monotonic() - start)
 
     def end(self) -> None:
         """Stop, and wait for what is under way."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._look()
+
+    def _look(self) -> None:
+        if self._failed:
+            raise self._failed[0]

@@ -21,9 +21,15 @@ def emulator(folder: Path) -> Iterator[tuple[Client, Started]]:
     """Run the emulator as a process of its own, with plenty of one thing to sell."""
     with started(ROKT_BFF, "emulator", "--port", "0", folder=folder) as process:
         client = Client(process.wait_for(r"emulator at (\S+)"))
-        client.put("settings", {"reservationSeconds": 86400})
-        client.put("catalog", {"items": [{"catalogItemId": "parking.standard", "stock": 10**8}]})
+        start_over(client)
         yield client, process
+
+
+def start_over(client: Client) -> None:
+    """Let an emulator have sold nothing yet, of plenty of one thing that it holds for a day."""
+    client.reset()
+    client.put("settings", {"reservationSeconds": 86400})
+    client.put("catalog", {"items": [{"catalogItemId": "parking.standard", "stock": 10**8}]})
 
 
 @contextmanager

@@ -13,12 +13,13 @@ SIZE = 8
 CROWDS = (1, 4, 16)
 
 
-def run(folder: Path, kinds: list[str], size: int) -> None:
-    """Measure and print."""
+def run(folder: Path, kinds: list[str], size: int) -> list[str]:
+    """Measure and print; nothing was promised of this in numbers."""
     rows: list[list[object]] = [["database", *(f"{n} shoppers" for n in CROWDS)]]
     for kind in kinds:
         rows.append([kind, *(f"{rate:.0f}" for rate in measure(folder, kind, size))])
     table("updates: cart updates a second of one server", rows)
+    return []
 
 
 def measure(folder: Path, kind: str, size: int) -> list[float]:
@@ -26,7 +27,10 @@ def measure(folder: Path, kind: str, size: int) -> list[float]:
     with ExitStack() as stack:
         client, _ = stack.enter_context(emulator(folder))
         url = stack.enter_context(database(kind, folder))
-        environ = settings_for(client.url, database_url=url, origins=ORIGIN)
+        # One shopper may be faster than they are allowed to be.
+        environ = settings_for(
+            client.url, database_url=url, origins=ORIGIN, updates_per_second="1000000"
+        )
         command = [ROKT_BFF, "serve", "--port", "0"]
         server = stack.enter_context(started(*command, folder=folder, environ=environ))
         base = server.wait_for(r"rokt-bff at (\S+)")
