@@ -139,9 +139,10 @@ def dataclasses_of_ours() -> Iterator[type]:
             continue
         module = importlib.import_module(found.name)
         for one in vars(module).values():
-            own = isinstance(one, type) and one.__module__ == module.__name__
-            if own and dataclasses.is_dataclass(one):
-                yield one
+            if isinstance(one, type) and one.__module__ == module.__name__:
+                kind: type = one
+                if dataclasses.is_dataclass(one):
+                    yield kind
 
 
 def test_no_class_has_such_a_field_in_its_repr() -> None:

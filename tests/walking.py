@@ -158,7 +158,8 @@ def is_refused(answer: TestResponse) -> bool:
     """Tell whether a call was refused by the guard, rather than taken or failed at."""
     if answer.status_code == 200 and answer.is_json:
         # An instant purchase says no in the form that the placement waits for.
-        return bool(answer.json.get("reason") == "no_session" and answer.json["paid"] is False)
+        said = answer.get_json()
+        return bool(said.get("reason") == "no_session" and said["paid"] is False)
     return 400 <= answer.status_code < 500
 
 
