@@ -1,11 +1,11 @@
-"""Breaks one line of a copy of the package for each promise; its test must notice."""
+"""Breaks one line of a copy of the package; its test must notice. The promises' lines are here."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,16 @@ BREAKAGES: Mapping[int, Breakage] = {
 
 
 def is_noticed(promise: int, folder: Path) -> tuple[bool, str]:
-    """Run a promise's test on a copy in ``folder`` with its line broken; also what was printed.
+    """Run a promise's test with its line broken; also what was printed."""
+    selection = ["tests/test_promises.py", "-k", f"test_promise_{promise}_"]
+    return fails_with(BREAKAGES[promise], selection, folder)
 
-    Noticed means that the test failed, not that it could not be run.
+
+def fails_with(breakage: Breakage, selection: Sequence[str], folder: Path) -> tuple[bool, str]:
+    """Run these tests on a copy in ``folder`` with a line broken; also what was printed.
+
+    Noticed means that a test failed, not that it could not be run.
     """
-    breakage = BREAKAGES[promise]
     ignored = shutil.ignore_patterns("__pycache__", "*.db", ".*_cache")
     for name in PARTS:
         source = TOP / name
@@ -81,7 +86,7 @@ def is_noticed(promise: int, folder: Path) -> tuple[bool, str]:
     path.write_text("".join(lines))
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
     # One kind of database will do: the lines are the same on both.
-    command += ["--database", "sqlite", "tests/test_promises.py", "-k", f"test_promise_{promise}_"]
+    command += ["--database", "sqlite", *selection]
     done = subprocess.run(
         command, cwd=folder, env=clean({"PYTHONPATH": str(folder)}), capture_output=True,
         text=True, timeout=PATIENCE, check=False,

@@ -1,0 +1,252 @@
+"""The lines that keep strangers out: how each is broken, and the test that notices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.breaking import Breakage
+
+
+@dataclass(frozen=True, slots=True)
+class Defence:
+    """One line of defence; ``test`` fails without it."""
+
+    broken: Breakage
+    test: str
+
+
+def _line(module: str, line: str, instead: str, test: str) -> Defence:
+    return Defence(Breakage(module, line, instead), test)
+
+
+GUARD = "tests/test_guard.py::test_"
+WALK = "tests/test_walk.py::test_no_route_lets_anybody_in_who_may_not_and_nothing_changes"
+HARD = "tests/test_hardening.py::test_"
+LIMITS = "tests/test_limits.py::test_"
+HEADERS = "tests/test_headers.py::test_"
+ENDS = "tests/test_session_ends.py::test_"
+FIXED = "tests/test_fixation.py::test_"
+
+DEFENCES: Mapping[str, Defence] = {
+    # --- who may call ---
+    "a view that says nothing is closed": _line(
+        "guard.py", 'raise Forbidden("This route is open to nobody.", code="closed")',
+        "return Access()", f"{GUARD}a_view_that_does_not_say_whose_it_is_is_closed",
+    ),
+    "the blueprint asks the guard": _line(
+        "views.py", "g.rokt_bff_access = admit(caller_of(view), request, runtime().settings)",
+        "g.rokt_bff_access = Access(by_cookie=True)", WALK,
+    ),
+    "a view that answers OPTIONS is asked too": _line(
+        "views.py",
+        'if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):',
+        'if request.method == "OPTIONS":',
+        f"{GUARD}a_view_that_answers_options_itself_passes_the_guard_too",
+    ),
+    "bodies are declared as JSON": _line("guard.py", "_check_media_type(request)", "pass", WALK),
+    "server calls need the key": _line(
+        "guard.py", "_check_server(request, settings)", "pass", WALK
+    ),
+    "no browser makes a server's call": _line(
+        "guard.py",
+        'if any(x == "Origin" or x.startswith("Sec-Fetch-") for x, _ in request.headers):',
+        "if False:", f"{GUARD}a_browser_is_refused_even_with_the_server_key",
+    ),
+    "no key is not the previous key": _line(
+        "guard.py", 'good |= hmac.compare_digest(key, previous) and previous != b""',
+        "good |= hmac.compare_digest(key, previous)", f"{GUARD}a_server_call_needs_the_server_key",
+    ),
+    "both keys are compared every time": _line(
+        "guard.py", 'good |= hmac.compare_digest(key, previous) and previous != b""',
+        'good = good or (previous != b"" and hmac.compare_digest(key, previous))',
+        f"{GUARD}each_server_key_is_compared_in_constant_time_every_time",
+    ),
+    "the bridge's header is there": _line("guard.py", "_check_header(request)", "pass", WALK),
+    "foreign pages are refused": _line(
+        "guard.py", "if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):",
+        "if False:", WALK,
+    ),
+    "a cookie is no use to another site": _line(
+        "guard.py", "if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):",
+        "if page is Page.FOREIGN:",
+        f"{GUARD}an_allowed_page_on_another_site_has_no_use_of_a_cookie",
+    ),
+    "nor to read with": _line(
+        "views.py", "handle = access.handle or (kept_handle() if access.by_cookie else None)",
+        "handle = access.handle or kept_handle()",
+        f"{GUARD}an_allowed_page_on_another_site_has_no_use_of_a_cookie",
+    ),
+    "without Origin the site is our own": _line(
+        "guard.py", 'return Page.OURS if site == "same-origin" else Page.FOREIGN',
+        'return Page.OURS if site in {None, "none", "same-origin"} else Page.FOREIGN',
+        f"{GUARD}a_call_that_no_browser_header_vouches_for_is_refused",
+    ),
+    "two signs agree": _line(
+        "guard.py",
+        'if origin == _own_origin(request, settings) and site in {None, "same-origin"}:',
+        "if origin == _own_origin(request, settings):",
+        f"{GUARD}two_signs_that_contradict_each_other_are_refused",
+    ),
+    "a rebound name is not our own": _line(
+        "guard.py",
+        'return f"{request.scheme}://{request.host}" if _is_address(name) else None',
+        'return f"{request.scheme}://{request.host}"',
+        f"{GUARD}a_name_that_somebody_lets_point_here_is_not_our_own",
+    ),
+    "another name than the public one is refused": _line(
+        "guard.py", "_check_host(request, settings)", "pass",
+        f"{HARD}a_reading_call_by_another_name_is_refused_where_ours_is_known",
+    ),
+    "a server's route is not shared with pages": _line(
+        "cors.py", "if caller_of(app.view_functions[rule.endpoint]) is Caller.SERVER:", "if False:",
+        "tests/test_origins.py::test_a_server_s_route_tells_no_page_anything",
+    ),
+    "an origin is exact": _line(
+        "cors.py",
+        'origins=[re.compile(rf"{re.escape(origin)}\\Z") for origin in settings.origins],',
+        "origins=list(settings.origins),",
+        "tests/test_origins.py::test_an_allowed_origin_is_told_to_its_exact_spelling_only",
+    ),
+    # --- sessions ---
+    "an old handle buys nothing newer": _line(
+        "payers.py", "quotes.c.created_at < sessions.c.rotated_at,", "",
+        f"{FIXED}a_planted_handle_does_not_buy_what_the_shopper_chose_after_the_login",
+    ),
+    "an old handle buys not for long": _line(
+        "payers.py", "sessions.c.rotated_at > now - PAYS_BY_OLD_HANDLE,", "",
+        f"{FIXED}an_old_handle_pays_for_half_an_hour",
+    ),
+    "a new handle replaces the old one": _line(
+        "store.py",
+        ".values(handle_hash=hash_handle(new), previous_hash=hash_handle(old), rotated_at=now)",
+        ".values(previous_hash=hash_handle(new), rotated_at=now)",
+        f"{FIXED}a_planted_handle_reads_and_changes_nothing_after_the_login",
+    ),
+    "a session ends when it is idle": _line(
+        "store.py", "query = query.where(sessions.c.expires_at > now)", "pass",
+        f"{ENDS}a_session_ends_a_day_after_its_last_change",
+    ),
+    "a session ends for good": _line(
+        "checkout.py", "return min(idle, created_at + LONGEST_SESSION)", "return idle",
+        f"{ENDS}a_session_that_is_used_every_day_ends_after_thirty",
+    ),
+    "the cookie is signed": _line(
+        "runtime.py", "return _signer().unsign(signed).decode()",
+        'return signed.rsplit(".", 1)[0] or None', f"{GUARD}a_forged_cookie_is_no_session",
+    ),
+    "no script reads the cookie": _line(
+        "runtime.py", "httponly=True,", "httponly=False,",
+        f"{GUARD}the_handle_in_the_cookie_never_reaches_the_page",
+    ),
+    "the cookie goes by TLS": _line(
+        "runtime.py", "secure=_is_secure(current_app),", "secure=False,",
+        f"{GUARD}over_tls_the_cookie_is_one_that_no_other_host_can_plant",
+    ),
+    "no other host plants the cookie": _line(
+        "runtime.py", 'return f"__Host-{COOKIE}" if _is_secure(app) else COOKIE', "return COOKIE",
+        f"{GUARD}over_tls_the_cookie_is_one_that_no_other_host_can_plant",
+    ),
+    "the cookie is for our own pages": _line(
+        "runtime.py", 'samesite="Strict" if strict else "Lax",',
+        'samesite=current_app.config["SESSION_COOKIE_SAMESITE"] or "Lax",',
+        f"{HARD}our_cookie_is_never_one_for_other_sites",
+    ),
+    "Flask-WTF leaves our calls to the guard": _line(
+        "extension.py",
+        "app.before_request(exempt)  # before what Flask-WTF registers later", "pass",
+        "tests/test_extension.py::test_flask_wtf_and_the_guard_live_beside_each_other",
+    ),
+    # --- what does not start ---
+    "the start asks what is insecure": _line(
+        "extension.py", "problems.extend(insecure(settings, app.config, host))", "pass",
+        f"{HARD}a_shop_that_would_be_insecure_does_not_start_and_all_is_told_at_once",
+    ),
+    "secrets are long": _line(
+        "hardening.py",
+        "if 0 < len(key) < SHORTEST_SECRET and not is_developed(settings):", "if False:",
+        f"{HARD}a_short_secret_is_refused_unless_rokt_is_the_emulator",
+    ),
+    "secrets are different ones": _line(
+        "hardening.py", "if secret and (other := first.setdefault(secret, name)) != name:",
+        "if secret and (other := first.setdefault(name, name)) != name:",
+        f"{HARD}no_secret_is_another_one_too",
+    ),
+    "pages come by TLS": _line(
+        "hardening.py", "yield from _addresses(settings)", "pass",
+        f"{HARD}pages_come_by_tls_or_from_this_machine",
+    ),
+    "a shop's cookie goes by TLS": _line(
+        "hardening.py", "yield from _shop(settings, config)", "pass",
+        f"{HARD}a_shop_s_cookie_goes_by_tls_outside_of_development",
+    ),
+    "a server that others reach is behind TLS": _line(
+        "hardening.py", "yield from _open_host(settings, config, host)", "pass",
+        f"{HARD}a_server_that_others_reach_is_behind_tls",
+    ),
+    # --- how much ---
+    "sessions are counted": _line(
+        "limiting.py", 'self._count_client(self._sessions, request, "sessions")', "pass",
+        f"{LIMITS}one_address_starts_only_so_many_sessions_a_minute",
+    ),
+    "also those that an update starts": _line(
+        "views.py",
+        "return with_handle(verb, opening=lambda: runtime().limits.count_session(request))",
+        "return with_handle(verb)", f"{LIMITS}one_address_starts_only_so_many_sessions_a_minute",
+    ),
+    "updates are counted": _line(
+        "limiting.py", 'self._count_client(self._updates, request, "updates")', "pass",
+        f"{LIMITS}one_address_sends_only_so_many_updates_a_second",
+    ),
+    "calls to Rokt are counted": _line(
+        "limiting.py", 'self._count_client(self._calls, request, "calls")', "pass",
+        f"{LIMITS}one_address_has_rokt_called_only_so_often_a_minute",
+    ),
+    "a network of version 6 is one client": _line(
+        "limiting.py", 'return f"{IPv6Address(int(address) >> 64 << 64)}/64"',
+        "return str(address)", f"{LIMITS}a_client_is_its_address_or_its_network_of_64_bits",
+    ),
+    "an unknown proxy is not everybody": _line(
+        "limiting.py", "if forwarded and not is_known and address.is_private:", "if False:",
+        f"{LIMITS}nobody_is_counted_as_the_proxy_that_all_come_through",
+    ),
+    "nobody waits for a counter": _line(
+        "limiting.py", '"socket_timeout": REDIS_SECONDS,', '"socket_timeout": 10.0,',
+        f"{LIMITS}a_redis_that_hangs_keeps_nobody_waiting",
+    ),
+    "without Redis there is a count": _line(
+        "limiting.py", "except StorageError as error:", "except TimeoutError as error:",
+        f"{LIMITS}without_redis_each_server_counts_for_itself_and_says_so_once",
+    ),
+    "a body has a size": _line(
+        "reading.py", "if len(body) > most:", "if False:",
+        "tests/test_bad_input.py::test_a_large_body_is_refused",
+    ),
+    "a body has a depth": _line(
+        "reading.py", "if _is_deeper(data, MAX_DEPTH):", "if False:",
+        "tests/test_bad_input.py::test_a_body_may_be_nested_32_deep_and_no_deeper",
+    ),
+    "a cart does not grow by what nobody reads": _line(
+        "schemas.py",
+        "return data if data is None or len(data) <= MOST_HELD_PROVIDER_DATA else None",
+        "return data", f"{LIMITS}what_a_provider_says_at_length_is_not_held",
+    ),
+    # --- what a browser is told ---
+    "answers bind the browser": _line(
+        "serving.py", "protect(app, runtime(app).settings)", "pass",
+        f"{HEADERS}every_answer_carries_them",
+    ),
+    "also what is no request": _line(
+        "serving.py", "one.channel_class = channel", "pass",
+        f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",
+    ),
+    "no redirect to a name that the caller chose": _line(
+        "views.py",
+        "strict_slashes=False,  # no redirect: it would go to whatever Host the caller named", "",
+        f"{HEADERS}every_error_is_a_problem_document_and_no_answer_a_redirect",
+    ),
+    "nor one that drops a slash": _line(
+        "serving.py", "app.url_map.merge_slashes = False", "pass",
+        f"{HEADERS}every_error_is_a_problem_document_and_no_answer_a_redirect",
+    ),
+}  # fmt: skip
