@@ -141,7 +141,7 @@ export const createBridge = ({ base = "", handle = "", host = globalThis } = {})
     for (const ask of asks) {
       const { cartItemId, quantity } = ask;
       const last = shown.get(cartItemId);
-      const waiting = (!legacy && last?.asks) || []; // setItems has no echo
+      const waiting = (!legacy && last?.asks) || [];
       shown.set(cartItemId, { ...last, asks: [...waiting, quantity], at: host.Date.now() });
       for (const sdk of selections) quietly(() => sdk.send("V2_UPDATE_CART_ITEM", ask));
     }
@@ -160,7 +160,8 @@ export const createBridge = ({ base = "", handle = "", host = globalThis } = {})
     const last = shown.get(id) ?? shown.get(oldItem?.cartItemId) ?? {};
     if (!id) return;
     if (by !== updateItemCallback || legacy) {
-      const isTwin = last.by !== by && last.quantity === quantity;
+      const isOther = last.by !== by || (oldItem?.cartItemId ?? id) !== id;
+      const isTwin = isOther && last.quantity === quantity;
       const isNotHere = !last.catalogItemId && !quantity && !oldItem;
       if (isTwin || isNotHere) return;
       const catalogItemId = updatedItem?.catalogItemId || last.catalogItemId;

@@ -227,9 +227,12 @@ const start = async () => {
     draw(bridge, detail);
     follow(bridge, detail);
   });
-  // Of a change that the server refused; `refused` itself is also told of a cart that was not read.
-  bridge.addEventListener("notice", () =>
-    notice("That change could not be made. Your order is as shown in the summary."),
+  // Of an item that cannot be had as held, or else of a change that the server refused; `refused`
+  // itself is also told of a cart that was not read.
+  bridge.addEventListener("notice", (/** @type {any} */ { detail, item }) =>
+    notice(
+      item ? `${detail}.` : "That change could not be made. Your order is as shown in the summary.",
+    ),
   );
   // Before the guard, which keeps a click to itself until the last change is stored.
   proceed.addEventListener("click", (event) => event.ctrlKey || event.metaKey || begin(proceed), true);

@@ -247,7 +247,8 @@ export class FakeServer {
     cart.applied.set(key, seq);
     const known = (line) => line.catalogItemId === updated?.catalogItemId;
     if (preselected && (cart.items.some(known) || cart.removed.includes(updated.catalogItemId))) return;
-    const isIt = (line) => line.cartItemId === id || line.former.includes(id);
+    // A page that re-keyed a line itself means no line by the old id.
+    const isIt = (line) => line.cartItemId === id || (line.former.includes(id) && line.page !== page);
     if (!updated?.quantity) {
       const gone = cart.items.find(isIt);
       if (!gone) return;

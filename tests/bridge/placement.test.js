@@ -265,6 +265,23 @@ describe("the held cart in the placement", () => {
     assert.deepEqual(asked(), [["new", 3]]);
   });
 
+  it("is changed and then removed at once, though the server has it under another id yet", async () => {
+    const server = new FakeServer();
+    server.hold(item("old", 3, { catalogItemId: "x" }));
+    const { selection } = await placed({ server, interactive: false });
+    selection.change(item("new", 3, { catalogItemId: "x" }));
+    await turn();
+    selection.say("PLACEMENT_INTERACTIVE");
+    let answer;
+    server.faults = [new Promise((resolve) => { answer = resolve; })];
+    selection.change(item("new", 2, { catalogItemId: "x" }), item("new", 3));
+    await turn();
+    selection.change(null, item("new", 0));
+    answer();
+    await turn();
+    assert.deepEqual(server.quantities, {});
+  });
+
   it("takes out what the shopper had removed and the placement preselects again", async () => {
     const server = new FakeServer();
     server.cart.removed.push("sku-a");
@@ -369,6 +386,8 @@ describe("the legacy SDK", () => {
     bridge.attach(old);
     server.hold(item("old", 4, { catalogItemId: "x" })); // another tab, meanwhile
     old.callbacks[0](item("new", 3, { catalogItemId: "x" }), item("old", 3));
+    await turn();
+    old.callbacks[0](item("new", 3, { catalogItemId: "x" }), item("old", 3)); // restored twice
     await turn();
     assert.deepEqual(server.updates, []);
     await bridge.refresh();

@@ -55,6 +55,7 @@ describe("two visible tabs", () => {
 
   it("say nothing of a read, nor of an update that changed nothing", async () => {
     const { server, first, second } = await tabs();
+    server.hold(item("elsewhere"));
     await first.bridge.refresh();
     await turn();
     assert.equal(server.reads.length, 1);
