@@ -16,7 +16,7 @@ const listen = (bridge) => {
 const tag = document.querySelector("script[data-rokt-bff]");
 const module = await import(tag ? tag.src : `${bff}/static/bridge.js`);
 listen(tag ? module.bridge : module.createBridge());
-if (!tag) bridge.guard(document.getElementById("continue"));
+if (!tag) await bridge.guard(document.getElementById("continue"));
 
 /** A selection of which the page hears some messages only: that of an earlier SDK. */
 const only = (selection, ...names) => ({
@@ -27,7 +27,7 @@ const only = (selection, ...names) => ({
 
 // ---- Each generation, as its documentation says ------------------------------------------------
 
-const identifier = "checkout.upsell";
+const identifier = query.get("identifier") ?? "checkout.upsell";
 const ready = "PLACEMENT_INTERACTIVE";
 
 const byLauncher = async () => {
@@ -115,6 +115,9 @@ window.placement = () => {
   return offers.length ? Object.fromEntries(shown.filter(([, quantity]) => quantity)) : null;
 };
 
+/** Cart item ids of what the placement told of since it can be used, and since the last look. */
+window.told = new Set();
+
 /** Everything that was said before has arrived and is stored. */
 window.settled = async () => {
   for (let round = 0; round < 2; round += 1) {
@@ -131,7 +134,13 @@ if (sdk === "recorded") {
   const script = document.getElementById("rokt-launcher");
   if (!window.Rokt) await new Promise((resolve) => script.addEventListener("load", resolve));
   const selection = await generations[sdk]();
-  selection.on(ready).subscribe(() => (document.documentElement.dataset.page = "interactive"));
+  selection.on("V2_CART_ITEM_UPDATED").subscribe(({ body }) => {
+    window.told.add((body.cartItem ?? body.oldCartItem)?.cartItemId);
+  });
+  selection.on(ready).subscribe(() => {
+    window.told.clear();
+    document.documentElement.dataset.page = "interactive";
+  });
   window.selection = selection;
 }
 document.documentElement.dataset.page ??= "running";

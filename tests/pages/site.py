@@ -1,7 +1,7 @@
 """A page with Rokt's placement and the bridge, on the BFF's own origin and on another.
 
-The standalone BFF runs in threads, on a SQLite file; the emulator beside it draws the offers. The
-same page is served twice: by the BFF's own server, where the cookie counts ("shop"), and from
+A Flask shop with its upsells runs in threads, on a SQLite file; the emulator beside it draws the
+offers. The same page is served twice: by that shop, where the cookie counts ("shop"), and from
 another loopback address, which to a browser is another site ("partner"). Both under a policy as
 strict as a checkout's.
 """
@@ -18,34 +18,41 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Response, request, send_from_directory
+import requests
+from flask import Flask, Response, jsonify, request, send_from_directory
 from sqlalchemy import delete, select
 from waitress import wasyncore
 from waitress.server import create_server
 
+from bff import Upsells
 from bff.cart import CartItem
 from bff.documents import load_cart
 from bff.emulator import CatalogItem as Offer
 from bff.emulator import EmulatorServer, EmulatorSettings
 from bff.runtime import runtime
-from bff.serving import create_app
 from bff.tables import sessions
 from tests.emulator_client import Client
 from tests.processes import settings_for
+from tests.shopping import SERVER_KEY
 
 HERE = Path(__file__).parent
 ORIGINS = ("shop", "partner")
 PARTNER_HOST = "127.0.0.2"
 THREADS = 8  # more than a browser's connections to one server
 ROUND = 0.05  # seconds until a server notices that it is to stop
-GUARDED = ("<script ", '<script data-guard="#continue" ')
+# What else the bridge's tag is told on these pages.
+EXTRAS = 'data-guard="#continue" data-notices="#notices" data-purchase="/buy-again"'
 
 # At the most three of one: what goes beyond is refused by the placement, without a word.
 OFFERS = (
     Offer("parking", "Parking", Decimal("12.50"), "Lot A", max_item_count=3),
     Offer("poster", "Poster", Decimal("9.99"), "Signed", max_item_count=3),
     Offer("sticker", "Sticker", Decimal("0.10"), "A price of 0.1", max_item_count=3),
-)
+    Offer(
+        "cover", "Cover", Decimal("7.25"), "One for every ticket", max_item_count=9,
+        linked_product_id="ticket", quantity_must_be_synchronized=True,
+    ),
+)  # fmt: skip
 
 
 @contextmanager
@@ -155,9 +162,16 @@ def running_site(folder: Path, offers: Sequence[Offer] = OFFERS, **settings: str
     with ExitStack() as ending:
         emulator = ending.enter_context(EmulatorServer(EmulatorSettings(catalog=tuple(offers))))
         partner = ending.enter_context(serving(pages, PARTNER_HOST))
-        addresses = {"origins": partner, "database_url": f"sqlite:///{folder / 'bff.db'}"}
-        environ = settings_for(emulator.url, **addresses | settings)
-        app, upsells = create_app(environ, secure_cookies=False)
+        needed = {
+            "origins": partner,
+            "database_url": f"sqlite:///{folder / 'bff.db'}",
+            "sessions_per_minute": "1000",  # all tests have one address
+        }
+        environ = settings_for(emulator.url, **needed | settings)
+        app = Flask("shop", static_folder=None)
+        app.secret_key = environ.pop("ROKT_BFF_SECRET_KEY")
+        app.config.update(environ)
+        upsells = Upsells(app)
         ending.callback(runtime(app).store.close)
         upsells.init_db(app)
         gate = Gate(app)
@@ -166,8 +180,14 @@ def running_site(folder: Path, offers: Sequence[Offer] = OFFERS, **settings: str
             for one, bff in ((app, ""), (pages, shop)):
                 base = f"{bff}/rokt"
                 tag = str(upsells.script_tag(base))
-                values = {"bff": base, "emulator": emulator.url, "tag": tag.replace(*GUARDED)}
+                values = {
+                    "bff": base,
+                    "emulator": emulator.url,
+                    "tag": tag.replace("<script", f"<script {EXTRAS}"),
+                }
                 add_pages(one, values, spelled(upsells.csp(bff or "'self'")))
+        app.post("/buy-again")(lambda: upsells.buy_instantly(lambda quote: quote.quote_id))
+        pages.post("/buy-again")(lambda: buy_again(shop))
         client = Client(emulator.url)
         ending.callback(client.http.close)
         yield Site(app, shop, partner, client, gate)
@@ -196,9 +216,31 @@ def add_pages(app: Flask, values: Mapping[str, str], policy: str) -> None:
         return Response(html, headers={"Content-Security-Policy": policy})
 
 
+def buy_again(bff: str) -> Response:
+    """Do what a partner's backend does after a press on its thanks page; its charges succeed."""
+    headers = {"Authorization": f"Bearer {SERVER_KEY}"}
+    handle = request.headers["Authorization"].removeprefix("Bearer ")
+    press = {**request.get_json(), "handle": handle}
+    begun = requests.post(f"{bff}/rokt/purchases", json=press, headers=headers, timeout=10).json()
+    if not begun["quote"]:
+        return jsonify({**press, "success": False, "paid": False})
+    order = {
+        "handle": begun["handle"],
+        "orderId": f"again-{press['purchaseId']}",
+        "quoteId": begun["quote"]["quoteId"],
+    }
+    answer = requests.post(f"{bff}/rokt/orders", json=order, headers=headers, timeout=10)
+    return jsonify({"success": answer.ok, "paid": answer.ok})
+
+
 def spelled(sources: dict[str, tuple[str, ...]]) -> str:
     """The page's whole policy: what the bridge and the SDK need, and nearly nothing else."""
-    own = {"script-src": ("'self'",), "img-src": ("data:",), "base-uri": ("'none'",)}
+    own = {
+        "script-src": ("'self'",),
+        "connect-src": ("'self'",),  # the page's own backend
+        "img-src": ("data:",),
+        "base-uri": ("'none'",),
+    }
     directives = {name: (*own.get(name, ()), *sources.get(name, ())) for name in {**own, **sources}}
     rules = [f"{name} {' '.join(dict.fromkeys(values))}" for name, values in directives.items()]
     trusted = ["require-trusted-types-for 'script'", "trusted-types 'none'"]

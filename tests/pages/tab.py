@@ -32,9 +32,9 @@ class Tab:
         """The updates that it has sent, as they were sent."""
         return [body for call, body in self.requests if call == "POST /cart/updates"]
 
-    def open(self, sdk: str = "all") -> None:
+    def open(self, sdk: str = "all", identifier: str = "checkout.upsell") -> None:
         """Load the page and wait until its placement can be used."""
-        self.page.goto(f"{self.site.origin(self.kind)}/?sdk={sdk}")
+        self.page.goto(f"{self.site.origin(self.kind)}/?sdk={sdk}&identifier={identifier}")
         self.wait()
 
     def reload(self) -> None:
@@ -43,6 +43,12 @@ class Tab:
 
     def wait(self) -> None:
         self.page.wait_for_selector("html[data-page=interactive]", state="attached")
+
+    def redraw(self, width: int) -> None:
+        """Change the window's width; where it crosses 600 pixels the offers are drawn anew."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        drawn = "narrow" if width < 600 else "wide"
+        self.page.wait_for_selector(f".rokt-stand-in[data-drawn={drawn}]", state="attached")
 
     def press(self, kind: str, item: str = "parking", times: int = 1) -> None:
         """Click; not with the mouse, which a tab in the background does not get."""
@@ -66,6 +72,14 @@ class Tab:
         """What the bridge says is held, catalogue item to quantity."""
         items = self.page.evaluate("bridge.cart?.items ?? null")
         return None if items is None else {one["catalogItemId"]: one["quantity"] for one in items}
+
+    def handle(self) -> str:
+        """What the shopper's session is known by: a page elsewhere has it, else the cookie."""
+        if self.kind == "partner":
+            found: str = self.page.evaluate("bridge.handle")
+            return found
+        [cookie] = self.page.context.cookies()
+        return cookie["value"].rsplit(".", 1)[0]
 
     def heard(self, name: str) -> list[Any]:
         """What the bridge told under this name."""
