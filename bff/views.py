@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 from werkzeug.exceptions import NotFound as NoRoute
-from werkzeug.routing import RequestRedirect
+from werkzeug.routing import PathConverter, RequestRedirect
 
 from bff.answering import problem, to_json
 from bff.buying import begun_to_json
@@ -47,6 +47,18 @@ from bff.schemas import (
 T = TypeVar("T")
 
 blueprint = Blueprint("rokt_bff", __name__)
+
+
+class _Anything(PathConverter):
+    """Any path at all: a ``path`` ends where a line does."""
+
+    name = "rokt_bff_anything"
+    regex = r"(?s:[^/].*?)"
+    weight = PathConverter.weight + 1  # whatever else fits comes first
+
+
+# Comes before the routes that use it, which a blueprint registers in this order too.
+blueprint.record(lambda state: state.app.url_map.converters.update({_Anything.name: _Anything}))
 
 
 @blueprint.before_request
@@ -274,7 +286,9 @@ def get_health() -> Response:
     methods=[*SAFE_METHODS - {"OPTIONS"}, "POST"],
     strict_slashes=False,  # no redirect: it would go to whatever Host the caller named
 )
-@blueprint.route("/<path:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+@blueprint.route(
+    f"/<{_Anything.name}:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+)
 @opened_to(Caller.PUBLIC)
 def nothing_here(rest: str) -> Response:  # noqa: ARG001
     """Answer what is not there with a problem document, instead of the shop's error page."""

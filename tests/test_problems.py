@@ -58,6 +58,12 @@ def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages
         assert listed == f"{answer.headers['Allow']}, OPTIONS"
 
 
+def test_a_path_of_two_lines_is_none_of_the_shop_s_either(shop: Shop) -> None:
+    for path in ("/rokt/orders/a%0ab", "/rokt/a%0d%0ab", "/rokt/%0a"):
+        answer = shop.app.test_client().get(path, headers=SERVER)
+        assert problem_of(answer, 404)["code"] == "not_found"
+
+
 def test_the_shop_s_own_error_pages_stay_as_they_are(shop: Shop) -> None:
     with_pages_of_its_own(shop)
     client = shop.app.test_client()

@@ -53,9 +53,11 @@ def test_a_session_that_is_used_every_day_ends_after_thirty(shop: Shop) -> None:
     for day in range(29):
         shop.clock.move(24 * HOUR - 60)
         assert change(shop, page, 1 + day % 2) == 200
-    shop.clock.move(24 * HOUR - 60)
-    assert lives(shop, page)
-    shop.clock.move(0.5 * HOUR)  # 29 minutes of thirty days were left
+    shop.clock.move(23 * HOUR)
+    assert change(shop, page, 3) == 200
+    shop.clock.move(1 * HOUR)
+    assert lives(shop, page)  # 29 minutes of thirty days are left
+    shop.clock.move(0.5 * HOUR)
     assert not lives(shop, page)
 
 
