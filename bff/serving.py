@@ -117,21 +117,23 @@ def serve(
     # The server's own patience with its threads is shorter than a confirm may take.
     tasks = server.task_dispatcher
     tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
-    stop_delivery = upsells.deliver_in_background(app) if settings.deliver else None
+    stop_delivery: Callable[[], None] | None = None
     before = {number: signal.signal(number, _end) for number in (signal.SIGINT, signal.SIGTERM)}
     # One server an address: a name such as localhost may stand for two.
     listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
     address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
-    echo(f"rokt-bff at {address}  (Ctrl-C stops it)")
-    sys.stdout.flush()
     try:
+        if settings.deliver:
+            stop_delivery = upsells.deliver_in_background(app)
+        echo(f"rokt-bff at {address}  (Ctrl-C stops it)")
+        sys.stdout.flush()
         server.run()  # returns when a signal ends it, after its threads have finished
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         server.close()
         if stop_delivery is not None:
             stop_delivery()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     echo("Stopped.")
 
 
@@ -157,4 +159,8 @@ def shown(database_url: str) -> str:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second one, in the middle of stopping, would leave the delivery's thread
+    # behind, which nobody stops then.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from bff.cli import main
 from tests.emulator_client import Client
-from tests.processes import ROKT_BFF, Started, ran, settings_for, started
+from tests.processes import PATIENCE, ROKT_BFF, Started, ran, settings_for, started
 from tests.shopping import BRIDGE, SERVER, bearer
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -158,6 +158,20 @@ def test_serve_finishes_what_is_under_way_when_it_is_stopped(
             time.sleep(0.02)
         ended_well(server, signal.SIGTERM)
         assert under_way.result().json()["totals"] == {"USD": "12.50"}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_serve_ends_when_it_is_told_so_again_and_again(
+    emulator: Client, tmp_path: Path, number: signal.Signals
+) -> None:
+    environ = settings_for(emulator.url)
+    with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
+        server.wait_for(r"at (http://\S+)")
+        server.process.send_signal(number)
+        time.sleep(0.003)  # else it is one signal
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=PATIENCE) == 0, server.printed
+        assert "Traceback" not in server.printed
 
 
 # Many machines have two addresses for this name, 127.0.0.1 and ::1; not all that run tests do.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from time import sleep
 
 import pytest
 import requests
 
 from bff.demo.run import DemoServer, settings_from
-from tests.processes import ROKT_BFF, Started, started
+from tests.processes import PATIENCE, ROKT_BFF, Started, started
 
 PORTS = ("--port", "0", "--emulator-port", "0", "--partner-port", "0")
 REAL = {
@@ -62,6 +64,21 @@ def test_on_rokt_itself_it_says_that_what_is_confirmed_is_bought_and_what_is_los
     assert "deletes their database" in text
     assert "Nobody is charged" not in text
     assert "nothing is kept" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_presses_ctrl_c_again_and_again_still_ends_it_well(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with started(ROKT_BFF, "demo", *PORTS, folder=tmp_path) as demo:
+        demo.wait_for("(Ctrl-C)")
+        for _ in range(3):
+            demo.process.send_signal(number)
+            sleep(0.01)  # else it is one signal; and stopping takes ten times as long
+        assert demo.process.wait(timeout=PATIENCE) == 0, demo.printed
+        demo.wait_for("(Stopped)")
+        assert "Traceback" not in demo.printed
+        assert "Aborted" not in demo.printed
 
 
 def test_with_an_account_the_partner_s_page_loads_rokts_own_sdk_too(tmp_path: Path) -> None:

@@ -196,9 +196,9 @@ def run(
                 echo(_KEPT if chosen.get("ROKT_BFF_DATABASE_URL") else _LOST)
             ended.wait()
         finally:
+            server.stop()  # a second Ctrl-C meanwhile would leave threads behind that nobody stops
             for number, handler in before.items():
                 signal.signal(number, handler)
-            server.stop()
     echo("Stopped.")
     return 0
 
