@@ -84,7 +84,7 @@ class Checkout:
         self._releasing = Releasing(settings, in_line)
         sweeping = Sweeping(settings, database, clock)
         self.worker = Worker(
-            self.delivery, sweep=sweeping.batches, purge=lambda: batches(database, clock())
+            self.delivery, sweeping.batches, lambda: batches(database, clock()), clock
         )
         self._reserving = Reserving(settings, database, api, clock, self._releasing)
         self._confirming = Confirming(settings, database, in_line, self._releasing, clock)
@@ -157,9 +157,9 @@ class Checkout:
         accept_language: str | None = None,
     ) -> Cart:
         """Give back all that is reserved for the cart; the lines stay held."""
-        now = self._clock()
         with self._store.write() as connection:
             session = self._live(connection, handle, for_update=True)
+            now = self._clock()
             rows = ledger.rows_of_session(connection, session.id, [State.RESERVED])
             owed = self._releasing.owe(
                 connection, rows, now, attributes=attributes, accept_language=accept_language

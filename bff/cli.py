@@ -21,12 +21,12 @@ from bff.errors import BffError, StoreUnavailable
 from bff.extension import utc_now
 from bff.ledger import set_refunded
 from bff.publishing import release
-from bff.purging import purge
 from bff.redriving import redrive
 from bff.runtime import Runtime, runtime
 from bff.sbom import bill
+from bff.starting import begin_command
 
-rokt = AppGroup("rokt", help="Look after Rokt's upsells.")
+rokt = AppGroup("rokt", callback=begin_command, help="Look after Rokt's upsells.")
 
 
 @contextmanager
@@ -54,35 +54,52 @@ def init_db_command() -> None:
 @click.option("--once", is_flag=True, help="Deliver what is due now, then end.")
 def deliver_command(once: bool) -> None:
     """Deliver the calls that are owed to Rokt, until SIGINT or SIGTERM."""
-    here = _here()
-    with _told():
-        here.store.check_schema()
+    worker = _here().checkout.worker
+    with _told(), _until_a_signal() as stop:
+        _here().store.check_schema()
         if once:
-            click.echo(f"Attempted {here.checkout.delivery.run_once()} calls.")
+            given_back, attempts = worker.deliver_once(stop)
+            click.echo(f"Attempted {attempts} calls, and gave back {given_back} items.")
             return
+        click.echo("Delivering. Ctrl-C ends it after the call under way.")
+        worker.run(stop)
+
+
+@contextmanager
+def _until_a_signal() -> Iterator[threading.Event]:
+    """Yield what SIGINT and SIGTERM set: what is under way is finished, and nothing begun."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    click.echo("Delivering. Ctrl-C ends it after the call under way.")
-    here.checkout.worker.run(stop)
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @rokt.command("purge")
 def purge_command() -> None:
     """Delete sessions that ended a week ago and orders settled three months ago."""
+    here = _here()
     with _told():
-        click.echo(f"Purged {purge(_here().store, utc_now())} sessions, orders and calls.")
+        here.store.check_schema()
+        given_back, purged = here.checkout.worker.purge_once()
+    click.echo(f"Purged {purged} sessions, orders and calls, and gave back {given_back} items.")
 
 
 @rokt.command("redrive")
 @click.argument("order_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="All orders with such a call.")
 def redrive_command(order_id: str | None, everything: bool) -> None:
-    """Owe an order's confirm in refund_needed, or its cancel that was given up, again."""
+    """Owe again what an order in refund_needed lost, or its cancel that was given up."""
     if (order_id is None) == (not everything):
         raise click.UsageError("Name an order, or say --all.")
     here = _here()
     with _told():
+        here.store.check_schema()
         count = redrive(here.store, here.settings, utc_now(), order_id)
     click.echo(f"{count} calls are owed again.")
 
@@ -91,8 +108,11 @@ def redrive_command(order_id: str | None, everything: bool) -> None:
 @click.argument("order_id")
 def refunded_command(order_id: str) -> None:
     """Note that the shopper of an order in refund_needed has their money back."""
-    with _told(), _here().store.write() as connection:
-        noted = set_refunded(connection, order_id, utc_now())
+    here = _here()
+    with _told():
+        here.store.check_schema()
+        with here.store.write() as connection:
+            noted = set_refunded(connection, order_id, utc_now())
     if not noted:
         raise click.ClickException(f"No order {order_id!r} needs a refund.")
     click.echo(f"Order {order_id!r} is refunded; doctor no longer names it.")
@@ -224,6 +244,7 @@ def _needs(module: str, extra: str) -> None:
 def _standalone() -> Iterator[None]:
     from bff.serving import create_app
 
+    begin_command()
     with _told():
         app, _ = create_app()
     with app.app_context():

@@ -57,12 +57,13 @@ class Confirming:
         nothing. Raises ``Conflict`` when the order is another session's, ``NotFound`` for a
         quote that this session never had, ``StoreUnavailable``; never for what Rokt does.
         """
-        order, recorded = self._record(session_id, purchase)
+        end = time.monotonic() + self._settings.confirm_timeout
+        order, recorded = self._record(session_id, purchase, end)
         if recorded is None:
             return order, False
         reach("confirm.recorded")
         try:
-            self._send(purchase.order_id, recorded)
+            self._send(purchase.order_id, recorded, end)
             return self.order(purchase.order_id), True
         except Exception as error:
             # It is written, and delivery has the rest: the shop must not take it for failed.
@@ -71,20 +72,24 @@ class Confirming:
             log.error("order %r is recorded, then: %s", purchase.order_id, told)
             return order, True
 
-    def _record(self, session_id: str, purchase: Purchase) -> tuple[Order, Recorded | None]:
+    def _record(
+        self, session_id: str, purchase: Purchase, end: float
+    ) -> tuple[Order, Recorded | None]:
         """Write the order unless it is known; the order as written, and what it owes if new."""
         try:
-            return self._record_once(session_id, purchase)
+            return self._record_once(session_id, purchase, end)
         except IntegrityError:
             # PostgreSQL: another request wrote the same order id at the same time.
-            return self._record_once(session_id, purchase)
+            return self._record_once(session_id, purchase, end)
 
-    def _record_once(self, session_id: str, purchase: Purchase) -> tuple[Order, Recorded | None]:
-        now = self._clock()
+    def _record_once(
+        self, session_id: str, purchase: Purchase, end: float
+    ) -> tuple[Order, Recorded | None]:
         recorded = None
-        with self._store.write() as connection:
+        with self._store.write(wait=end - time.monotonic()) as connection:
             session = store.get_session(connection, session_id)
             known = ledger.find_order(connection, purchase.order_id, for_update=True)
+            now = self._clock()  # after the locks were waited for: a lease begins with it
             if known is not None and (session is None or known.session_id != session.id):
                 raise Conflict("This order belongs to another session.", code="foreign_order")
             if session is None:
@@ -99,9 +104,8 @@ class Confirming:
             raise NotFound("There is no such order.")
         return order, recorded
 
-    def _send(self, order_id: str, recorded: Recorded) -> None:
-        """Try the calls of a new order within the time limit; delivery has what fails."""
-        end = time.monotonic() + self._settings.confirm_timeout
+    def _send(self, order_id: str, recorded: Recorded, end: float) -> None:
+        """Try the calls of a new order until ``end``; delivery has what fails."""
         if recorded.renews:
             # What is given back may be what the order needs.
             share = self._settings.confirm_timeout * RELEASE_SHARE
@@ -130,10 +134,10 @@ class Confirming:
         Raises ``NotFound`` for an unknown order or item, ``Conflict`` when nothing of it can
         be cancelled (it needs a refund, or was confirmed without a reservation id).
         """
-        now = self._clock()
         with self._store.write() as connection:
             if ledger.find_order(connection, order_id, for_update=True) is None:
                 raise NotFound("There is no such order.")
+            now = self._clock()
             rows = [
                 row
                 for row in ledger.rows_of_order(connection, order_id)

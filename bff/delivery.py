@@ -34,6 +34,9 @@ log = logging.getLogger("bff.delivery")
 # No call to Rokt has ever been answered in less.
 LEAST_TIME = 0.05
 NO_TIME = "there was no time left to send it"
+# Of the time limit of an attempt, what is kept for writing the answer down.
+WRITING_SHARE = 0.1
+LONGEST_SHARE = 0.25
 # Between a call's end and its lease's, for writing the answer down.
 LEASE_SLACK = 2.0
 
@@ -71,13 +74,18 @@ class Delivery:
         self._clock = clock
         self._watcher = watcher
         self._renewing = Renewing(settings, store, api, clock)
-        self.settling = Settling(settings)
+        self.settling = Settling(settings, clock)
 
     def attempt(self, owed: Owed, *, limit: float, renews: bool = True) -> None:
-        """Make one attempt at a claimed row, within ``limit`` seconds, and write it down."""
-        answered = self.make(owed, limit=limit, renews=renews)
+        """Make one attempt at a claimed row, and write it down, within ``limit`` seconds.
+
+        Raises ``StoreUnavailable``.
+        """
+        end = time.monotonic() + limit
+        share = min(limit * WRITING_SHARE, LONGEST_SHARE)
+        answered = self.make(owed, limit=limit - share, renews=renews)
         if answered is not None:
-            self.write(answered)
+            self.write(answered, wait=max(end - time.monotonic(), LEAST_TIME))
 
     def make(
         self, owed: Owed, *, limit: float | None = None, renews: bool = True
@@ -137,32 +145,43 @@ class Delivery:
         with self._store.write() as connection:
             return lapsing.take_for_lapsed(connection, owed, outcome, self._clock())
 
-    def write(self, answered: Answered) -> None:
+    def write(self, answered: Answered, *, wait: float | None = None) -> None:
         """Write one answer down. One that cannot be written is as good as none: tried again.
 
-        Raises ``StoreUnavailable``.
+        ``wait``: see ``Store.write``. Raises ``StoreUnavailable``.
         """
         try:
-            self.turn([answered], claim=0)
+            self.turn([answered], claim=0, wait=wait)
         except StoreUnavailable:
             raise
         except Exception as error:
             outcome = Unknown(_failed(answered.owed, error))
-            self.turn([replace(answered, outcome=outcome)], claim=0)
+            self.turn([replace(answered, outcome=outcome)], claim=0, wait=wait)
 
-    def turn(self, answered: Sequence[Answered], *, claim: int) -> list[Claimed]:
-        """Write down answers, and claim up to so many rows that are due, in one transaction."""
-        now = self._clock()
-        if not answered and not self._is_due(claim, now):
+    def turn(
+        self,
+        answered: Sequence[Answered],
+        *,
+        claim: int,
+        due_by: datetime | None = None,
+        wait: float | None = None,
+    ) -> list[Claimed]:
+        """Write down answers, and claim up to so many rows that are due, in one transaction.
+
+        ``due_by``: see ``outbox.claim_some``.
+        """
+        if not answered and not self._is_due(claim, due_by):
             return []
-        with self._store.write() as connection:
+        with self._store.write(wait=wait) as connection:
             changed = [
                 one.owed.order_id
                 # By orders, in one order: no two workers wait for each other.
                 for one in sorted(answered, key=lambda one: one.owed.order_id or "")
-                if self.settling.settle(connection, one.owed, one.outcome, self._clock())
+                if self.settling.settle(connection, one.owed, one.outcome)
             ]
-            claimed = outbox.claim_some(connection, now=now, most=claim) if claim else []
+            # Not before: leases begin when all that had to be waited for is over.
+            now = self._clock()
+            claimed = outbox.claim_some(connection, now=now, most=claim, due_by=due_by)
             to_renew = lapsing.to_look_at(connection, claimed, now)
             if answered:
                 reach("delivery.settling")
@@ -174,25 +193,23 @@ class Delivery:
         return [Claimed(owed, renews=owed.id in to_renew) for owed in claimed]
 
     def run_once(self) -> int:
-        """Attempt everything that is due now, and return how many rows that was."""
-        count = 0
-        while self.deliver_one():
-            count += 1
+        """Attempt everything that is due now, one after another; returns how many rows that was.
+
+        Raises ``StoreUnavailable``.
+        """
+        count, due_by = 0, self._clock()
+        while claimed := self.turn([], claim=1, due_by=due_by):
+            for one in claimed:
+                self.attempt(one.owed, limit=self._settings.confirm_timeout, renews=one.renews)
+                count += 1
         return count
 
-    def deliver_one(self) -> bool:
-        """Claim the row that is due longest and attempt it; False when none is due."""
-        claimed = self.turn([], claim=1)
-        for one in claimed:
-            self.attempt(one.owed, limit=self._settings.confirm_timeout, renews=one.renews)
-        return bool(claimed)
-
-    def _is_due(self, claim: int, now: datetime) -> bool:
+    def _is_due(self, claim: int, due_by: datetime | None) -> bool:
         """Look first, which spares an idle database the write lock."""
         if claim <= 0:
             return False
         with self._store.read() as connection:
-            return outbox.is_due(connection, now=now)
+            return outbox.is_due(connection, now=self._clock(), due_by=due_by)
 
     def tell(self, order_id: str) -> None:
         """Tell those who watch where an order stands, unless it is still being confirmed."""

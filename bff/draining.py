@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime
 from typing import Self
 
 from bff.delivery import Answered, Delivery
@@ -34,6 +35,7 @@ class Draining:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="rokt-bff sender")
         self._under_way: set[Future[Answered | None]] = set()
         self._answered: list[Answered] = []
+        self.attempts = 0  # so far, those under way among them
 
     def __enter__(self) -> Self:
         return self
@@ -46,22 +48,23 @@ class Draining:
         except StoreUnavailable as error:  # the rows' leases run out, and they come again
             log.error("%d answers are not written down: %s", len(self._answered), error)
 
-    def step(self) -> bool:
+    def step(self, due_by: datetime | None = None) -> bool:
         """Write down what was answered, send what is due; False when there was nothing to do.
 
-        Raises ``StoreUnavailable``; what was answered is then written down by a later step.
+        ``due_by``: see ``outbox.claim_some``. Raises ``StoreUnavailable``; what was answered is
+        then written down by a later step.
         """
-        self._write(claim=True)
+        self._write(claim=True, due_by=due_by)
         if not self._under_way:
             return False
         self._collect(timeout=PATIENCE)
         return True
 
-    def _write(self, *, claim: bool) -> None:
+    def _write(self, *, claim: bool, due_by: datetime | None = None) -> None:
         free = self._senders - len(self._under_way) if claim else 0
         answered = self._answered
         try:
-            claimed = self._delivery.turn(answered, claim=free)
+            claimed = self._delivery.turn(answered, claim=free, due_by=due_by)
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -73,6 +76,7 @@ class Draining:
         self._answered = []
         for one in claimed:
             self._under_way.add(self._pool.submit(self._delivery.make, one.owed, renews=one.renews))
+        self.attempts += len(claimed)
 
     def _one_by_one(self, answered: Sequence[Answered]) -> None:
         for one in answered:

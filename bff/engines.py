@@ -29,6 +29,9 @@ LOCK_SECONDS = 5.0
 
 LOGGING_NAME = "rokt_bff"
 
+# The execution option of a transaction that writes: how many seconds it may wait for a lock.
+WRITE = "rokt_bff_write"
+
 Identity = tuple[int, int]
 
 
@@ -45,7 +48,7 @@ def make_engine(url: URL) -> Engine:
 
 def _postgresql(url: URL) -> Engine:
     waits = f"-c lock_timeout={int(LOCK_SECONDS * 1000)}"
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         logging_name=LOGGING_NAME,
@@ -59,6 +62,15 @@ def _postgresql(url: URL) -> Engine:
             "options": " ".join([*url.normalized_query.get("options", ()), waits]),
         },
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        wait = connection.get_execution_options().get(WRITE)
+        if wait is not None and wait < LOCK_SECONDS:
+            # Until the transaction ends. Zero would mean without end.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(int(wait * 1000), 1)}")
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:
@@ -85,8 +97,11 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("rokt_bff_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        wait = connection.get_execution_options().get(WRITE)
+        # Each time: the connection may have been another's before, with less time.
+        seconds = LOCK_SECONDS if wait is None else wait
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+        connection.exec_driver_sql("BEGIN" if wait is None else "BEGIN IMMEDIATE")
 
     _watch_file(engine, Path(url.database or ""))
     return engine

@@ -13,6 +13,7 @@ from typing import Any
 from flask import Flask, Response, request
 from markupsafe import Markup
 
+from bff import starting
 from bff.answering import to_json
 from bff.buying import Buying
 from bff.cart import Update
@@ -83,12 +84,17 @@ class Upsells:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Wire into an app. Raises ``ConfigError`` with every problem of the settings."""
+        """Wire into an app.
+
+        Raises ``ConfigError`` with every problem of the settings, and ``SchemaMismatch`` when the
+        database has tables of another version.
+        """
         if KEY in app.extensions:
             raise RuntimeError("This app has its upsells already: call init_app once an app.")
         settings = _read_settings(app, self._host)
         watcher = _Signals(app)
         store = Store(settings.database_url or _default_database(app))
+        starting.check(store)
         api = CartApi(settings, self._clock, watcher.call_made)
         checkout = Checkout(settings, store, api, self._clock, watcher)
         app.extensions[KEY] = Runtime(

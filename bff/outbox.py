@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Select, case, func, or_, select
 from sqlalchemy.engine import Row
 
 from bff.calls import PATHS, Call, Kind
+from bff.clocks import shared
 from bff.store import new_id
 from bff.tables import outbox
 
@@ -109,7 +110,7 @@ def enqueue(
             next_attempt_at=now,
             deadline=deadline,
             lease_token=token if in_line else None,
-            lease_until=now + LEASE if in_line else None,
+            lease_until=shared(connection, now) + LEASE if in_line else None,
         )
         .returning(outbox.c.id)
     ).scalar_one()
@@ -127,9 +128,10 @@ def enqueue(
     )
 
 
-def is_due(connection: Connection, *, now: datetime) -> bool:
+def is_due(connection: Connection, *, now: datetime, due_by: datetime | None = None) -> bool:
     """Tell whether there is a row to claim, without locking anything."""
-    return connection.execute(_due(now)).scalar() is not None
+    due = _due(now, shared(connection, now), due_by)
+    return connection.execute(due.limit(1)).scalar() is not None
 
 
 def claim(connection: Connection, *, now: datetime) -> Owed | None:
@@ -137,12 +139,20 @@ def claim(connection: Connection, *, now: datetime) -> Owed | None:
     return next(iter(claim_some(connection, now=now, most=1)), None)
 
 
-def claim_some(connection: Connection, *, now: datetime, most: int) -> list[Owed]:
+def claim_some(
+    connection: Connection, *, now: datetime, most: int, due_by: datetime | None = None
+) -> list[Owed]:
     """Take the rows that are due longest, up to so many. Nobody else gets them meanwhile.
 
-    Send them at once: whoever dies with them in hand leaves each in the middle of a call.
+    ``due_by``: only rows that were due then, or were never tried. What was tried since is due
+    later, so whoever keeps to one instant gets no row twice. Send them at once: whoever dies with
+    them in hand leaves each in the middle of a call.
     """
-    found = connection.execute(_due(now, most).with_for_update(skip_locked=True)).scalars().all()
+    if most <= 0:
+        return []
+    lease_now = shared(connection, now)
+    due = _due(now, lease_now, due_by).limit(most).with_for_update(skip_locked=True)
+    found = connection.execute(due).scalars().all()
     if not found:
         return []
     token = new_id()
@@ -151,7 +161,7 @@ def claim_some(connection: Connection, *, now: datetime, most: int) -> list[Owed
         .where(
             outbox.c.id.in_(found),
             outbox.c.state == RowState.QUEUED.value,
-            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
+            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= lease_now),
         )
         .values(
             attempts=outbox.c.attempts + 1,
@@ -159,7 +169,7 @@ def claim_some(connection: Connection, *, now: datetime, most: int) -> list[Owed
             unknown=or_(outbox.c.unknown, outbox.c.sending),
             sending=True,
             lease_token=token,
-            lease_until=now + LEASE,
+            lease_until=lease_now + LEASE,
         )
         .returning(*outbox.c)
     ).all()
@@ -193,12 +203,15 @@ def postpone(
     unknown: bool,
     last_error: str,
 ) -> bool:
-    """Give a row back for a later attempt. ``unknown``: this one may have taken effect."""
+    """Give a row back for a later attempt. ``unknown``: this one may have taken effect.
+
+    At the deadline there is a last one, however long Rokt asked to wait: then it is given up.
+    """
     wait = backoff(owed.attempts, retry_after, random.random())  # noqa: S311 - spreads load only
     return _write(
         connection,
         owed,
-        next_attempt_at=now + timedelta(seconds=wait),
+        next_attempt_at=min(now + timedelta(seconds=wait), max(owed.deadline, now)),
         unknown=owed.unknown or unknown,
         last_error=last_error,
     )
@@ -222,17 +235,15 @@ def count_by_state(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _due(now: datetime, most: int = 1) -> Select[tuple[int]]:
-    return (
-        select(outbox.c.id)
-        .where(
-            outbox.c.state == RowState.QUEUED.value,
-            outbox.c.next_attempt_at <= now,
-            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now),
-        )
-        .order_by(outbox.c.next_attempt_at, outbox.c.id)
-        .limit(most)
+def _due(now: datetime, lease_now: datetime, due_by: datetime | None) -> Select[tuple[int]]:
+    query = select(outbox.c.id).where(
+        outbox.c.state == RowState.QUEUED.value,
+        outbox.c.next_attempt_at <= now,
+        or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= lease_now),
     )
+    if due_by is not None:
+        query = query.where(or_(outbox.c.next_attempt_at <= due_by, outbox.c.attempts == 0))
+    return query.order_by(outbox.c.next_attempt_at, outbox.c.id)
 
 
 def _write(connection: Connection, owed: Owed, **values: Any) -> bool:

@@ -23,8 +23,9 @@ from typing import Any
 
 from bff.masking import is_code
 
-# How long we let ourselves be sent away at most; a day would be a mistake of a proxy's.
-MAX_RETRY_AFTER = 3600.0
+# What is asked for is obeyed: up to the deadline of what is owed (``bff.outbox``). This bound
+# only keeps a number without end within what a date can hold.
+MAX_RETRY_AFTER = 366 * 24 * 3600.0
 
 # Of a 200 that says it failed: reasons that read as temporary (the mobile SDK's own rule).
 _TEMPORARY = ("timeout", "timed out", "unavailable", "throttl", "try again")

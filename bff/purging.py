@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
 
 from bff.outbox import RowState
+from bff.reservation import State
 from bff.shapes import OrderStatus
 from bff.store import Store
 from bff.tables import orders, outbox, quotes, reservations, sessions
@@ -78,10 +79,18 @@ def _calls(connection: Connection, now: datetime) -> int:
 
 
 def _sessions(connection: Connection, now: datetime) -> int:
-    """Delete ended sessions that have no order, with their quotes and unsold items."""
+    """Delete ended sessions that have no order, with their quotes and unsold items.
+
+    Not while Rokt holds something for them: the sweep gives it back first.
+    """
     bought = select(orders.c.id).where(orders.c.session_id == sessions.c.id)
+    held = select(reservations.c.id).where(
+        reservations.c.session_id == sessions.c.id,
+        reservations.c.state == State.RESERVED.value,
+        or_(reservations.c.expires_at.is_(None), reservations.c.expires_at > now),
+    )
     ended = sessions.c.expires_at < now - SESSIONS_KEPT
-    gone = _locked(connection, sessions, and_(ended, ~bought.exists()))
+    gone = _locked(connection, sessions, and_(ended, ~bought.exists(), ~held.exists()))
     for table in (quotes, reservations):
         connection.execute(table.delete().where(table.c.session_id.in_(gone)))
     connection.execute(sessions.delete().where(sessions.c.id.in_(gone)))

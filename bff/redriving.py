@@ -1,7 +1,9 @@
 """Redriving: owes the calls of an order again that ended badly, when their cause is mended.
 
-A confirm that was refused or given up (the order is in ``refund_needed``), and a cancel that was
-given up. A cancel that the provider refused is no fault: ask for it anew.
+A confirm that was refused or given up, and a cancel that was given up, go out again as they
+were. Items that need a refund though no such call is about them (they could not be reserved again,
+or Rokt confirmed the order without them) get a confirm of their own, before which they are reserved
+again where they have to be. A cancel that the provider refused is no fault: ask for it anew.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
+from bff import ledger
 from bff.calls import Kind
 from bff.config import Settings
 from bff.faultpoints import reach
-from bff.ledger import change, set_error, sum_up
-from bff.outbox import RowState
+from bff.outbox import RowState, enqueue
+from bff.recording import TWICE
+from bff.renewing import confirm_of
 from bff.reservation import State
 from bff.shapes import OrderStatus
 from bff.store import Store
@@ -27,24 +31,33 @@ _FAILED = or_(
     and_(outbox.c.kind == _CONFIRM, or_(_GAVE_UP, outbox.c.state == RowState.REFUSED.value)),
     and_(outbox.c.kind == Kind.CANCEL.name.lower(), _GAVE_UP),
 )
+_LOST = and_(
+    orders.c.status == OrderStatus.REFUND_NEEDED.value,
+    orders.c.refunded_at.is_(None),
+    # A quote that was paid twice was no fault of Rokt's: only who names such an order wants it.
+    orders.c.last_error.is_distinct_from(TWICE),
+)
 
 
 def redrive(store: Store, settings: Settings, now: datetime, order_id: str | None) -> int:
     """Owe the failed calls of one order again, or of all (None); returns how many are owed now.
 
-    Confirms only where the shopper has not got their money back. The bytes stay the same, and so
-    does the knowledge that an earlier call may have taken effect.
+    Confirms only where the shopper has not got their money back. What goes out again has the same
+    bytes, and so it stays known that an earlier call may have taken effect.
     """
-    query = select(outbox.c.order_id).where(_FAILED).distinct()
-    if order_id is not None:
-        query = query.where(outbox.c.order_id == order_id)
     with store.read() as connection:
-        found = connection.execute(query).scalars().all()
-    return sum(_redrive_one(store, settings, now, one) for one in found)
+        if order_id is not None:
+            found = {order_id}
+        else:
+            failed = connection.execute(select(outbox.c.order_id).where(_FAILED)).scalars()
+            lost = connection.execute(select(orders.c.id).where(_LOST)).scalars()
+            found = {*failed, *lost}
+    return sum(_redrive_one(store, settings, now, one) for one in sorted(found))
 
 
 def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str) -> int:
     """Owe an order's failed calls again, in a transaction of its own; returns how many."""
+    deadline = now + timedelta(seconds=settings.confirm_deadline)
     with store.write() as connection:
         # First the order: somebody may be noting at this moment that it was refunded.
         order = connection.execute(
@@ -62,20 +75,45 @@ def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str)
             connection.execute(
                 outbox.update()
                 .where(outbox.c.id == call.id)
-                .values(
-                    state=RowState.QUEUED.value,
-                    next_attempt_at=now,
-                    deadline=now + timedelta(seconds=settings.confirm_deadline),
-                )
+                .values(state=RowState.QUEUED.value, next_attempt_at=now, deadline=deadline)
             )
             if call.kind != _CONFIRM:
                 # The item is still *cancelling*; only what was told of it is out of date.
                 if order.status != OrderStatus.REFUND_NEEDED.value:
-                    set_error(connection, order_id, None)
+                    ledger.set_error(connection, order_id, None)
                 continue
             for subject in json.loads(call.subjects):
-                change(connection, subject, State.REFUND_NEEDED, State.CONFIRMING)
-        sum_up(connection, order_id)
+                ledger.change(connection, subject, State.REFUND_NEEDED, State.CONFIRMING)
+        count = len(calls)
+        if order.refunded_at is None:
+            count += _confirm_what_is_lost(connection, order_id, now, deadline)
+        ledger.sum_up(connection, order_id)
         reach("redrive.owing")
     reach("redrive.owed")
-    return len(calls)
+    return count
+
+
+def _confirm_what_is_lost(
+    connection: Connection, order_id: str, now: datetime, deadline: datetime
+) -> int:
+    """Owe a confirm for the items that no call is about any more; returns how many are owed."""
+    order = ledger.find_order(connection, order_id)
+    rows = [
+        row
+        for row in ledger.rows_of_order(connection, order_id)
+        if row.state is State.REFUND_NEEDED
+        and ledger.change(connection, row.id, State.REFUND_NEEDED, State.CONFIRMING)
+    ]
+    if order is None or not rows:
+        return 0
+    enqueue(
+        connection,
+        confirm_of(order, rows),
+        session_id=order.session_id,
+        order_id=order_id,
+        subjects=[row.id for row in rows],
+        now=now,
+        deadline=deadline,
+        in_line=False,
+    )
+    return 1

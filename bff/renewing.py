@@ -29,6 +29,9 @@ from bff.outcomes import Done, Outcome, Unknown
 from bff.reservation import Reservation, State, Wish
 from bff.store import Store
 
+# Even with no time left: what was granted would be lost, and a lock is held for milliseconds.
+LEAST_WAIT = 0.25
+
 NOT_YET = "the items could not be reserved again yet"
 NOT_TO_BE_HAD = "an item could not be reserved again at its price"
 
@@ -78,7 +81,8 @@ class Renewing:
             # The bytes stay as they are, lapsed or not. But those that lack a reservation never
             # went out, whoever died with the row in hand: they would buy by quantity.
             return Ready(owed)
-        with self._store.write() as connection:
+        end = time.monotonic() + limit
+        with self._store.write(wait=limit) as connection:
             # From here on a crash leaves nothing unknown: the confirm itself is not sent.
             if not outbox.hold_back(connection, owed):
                 return Ready(None)
@@ -88,11 +92,14 @@ class Renewing:
             asking = _Asking(order, gone, doubted, ghosts.note(connection, gone, now))
         reach("renew.held_back")
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
-        end = time.monotonic() + min(limit, self._settings.reserve_timeout)
+        most = time.monotonic() + self._settings.reserve_timeout
         # The outbox repeats it, so one attempt will do.
-        verdict = self._asking.ask(asked, wish, end=end, number=owed.attempts, again=False)
+        verdict = self._asking.ask(
+            asked, wish, end=min(end, most), number=owed.attempts, again=False
+        )
         reach("renew.answered")
-        with self._store.write() as connection:
+        left = max(end - time.monotonic(), LEAST_WAIT)
+        with self._store.write(wait=left) as connection:
             ready = self._settle(connection, owed, asking, verdict)
             reach("renew.replacing")
         reach("renew.replaced")

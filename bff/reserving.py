@@ -21,11 +21,12 @@ from bff import ghosts, ledger, store
 from bff.asking import Asking, Verdict
 from bff.cart import Line
 from bff.cart_api import CartApi
+from bff.clocks import shared
 from bff.config import Settings
 from bff.faultpoints import reach
 from bff.granting import ask_for, doubt, is_useless, read_outcome, says_the_same
 from bff.outbox import LEASE, Owed
-from bff.outcomes import NotSent
+from bff.outcomes import NotSent, Refused
 from bff.releasing import Releasing
 from bff.reservation import Plan, Reason, Reservation, State, Wish, plan_reserve
 from bff.shapes import Quote, make_quote
@@ -110,22 +111,23 @@ class Reserving:
     def _is_leased(self, session_id: str) -> bool:
         with self._store.read() as connection:
             session = store.get_session(connection, session_id, for_update=False)
+            now = shared(connection, self._clock())
         until = session.lease_until if session else None
-        return until is not None and until > self._clock()
+        return until is not None and until > now
 
     def _start(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
         """Plan under a lease; a quote where nothing is to be done, None while it is taken."""
-        now = self._clock()
         with self._store.write() as connection:
             session = store.get_session(connection, session_id)
             if session is None:
                 raise LookupError(session_id)
+            now = self._clock()  # after its lock was waited for
             accept(connection, session, wish.accept_prices)
             plan = self._plan(connection, session, now)
             if not (plan.ask or plan.give_back or plan.lapsed):
                 return self._keep_quote(connection, session, plan, wish, now)
             token = new_id()
-            if not store.take_lease(connection, session, token, now=now, until=now + LEASE):
+            if not store.take_lease(connection, session, token, now=now, lasts=LEASE):
                 return None
             for row in plan.lapsed:
                 ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
@@ -163,7 +165,8 @@ class Reserving:
         What was reserved then stays so, as far as the next plan finds it still wanted.
         """
         now = self._clock()
-        settled, unanswered = read_outcome(verdict.rows, verdict.outcome, now)
+        outcome = verdict.outcome
+        settled, unanswered = read_outcome(verdict.rows, outcome, now)
         settled += verdict.denied
         settled = [
             doubt(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
@@ -175,7 +178,7 @@ class Reserving:
             for row in settled:
                 _write(connection, row)
             for row in started.asked:
-                if row.item.cart_item_id in unanswered and isinstance(verdict.outcome, NotSent):
+                if row.item.cart_item_id in unanswered and isinstance(outcome, NotSent | Refused):
                     # Surely not held at Rokt; an unknown one stays *asked*, and is counted.
                     ledger.change(connection, row.id, State.ASKED, State.EXPIRED)
             language = wish.accept_language
@@ -215,11 +218,11 @@ class Reserving:
 
     def _quote_without_asking(self, session_id: str, wish: Wish) -> Quote:
         """Quote what is reserved already; the rest was not asked for, as somebody else is."""
-        now = self._clock()
         with self._store.write() as connection:
             session = store.get_session(connection, session_id)
             if session is None:
                 raise LookupError(session_id)
+            now = self._clock()  # after its lock was waited for
             plan = self._plan(connection, session, now)
             busy = {line.item.cart_item_id: Reason.BUSY for line in plan.ask}
             members = _kept(connection, session, wish)

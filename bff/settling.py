@@ -7,6 +7,7 @@ see ``bff.delivery``.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,15 +36,17 @@ WITHOUT_SOME = "Rokt confirmed the order without some of its items"
 class Settling:
     """Settles owed calls."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._settings = settings
+        self._clock = clock
 
-    def settle(self, connection: Connection, owed: Owed, outcome: Outcome, now: datetime) -> bool:
+    def settle(self, connection: Connection, owed: Owed, outcome: Outcome) -> bool:
         """Write what the outcome means; True when the order's status is another one now."""
         order = None
         if owed.order_id is not None:
             # A cancel that is asked for meanwhile waits here, so that it is not overlooked.
             order = ledger.find_order(connection, owed.order_id, for_update=True)
+        now = self._clock()
         if isinstance(outcome, NotSent | Unknown) and now < owed.deadline:
             _postpone(connection, owed, outcome, order, now)
             return False
@@ -102,6 +105,9 @@ class Settling:
                 note = NOTHING_TO_CANCEL
         if error is None and refused:
             error = WITHOUT_SOME
+        if error is not None and not states:
+            # Nobody's money depends on it, and no status tells of it.
+            log.error("order %r has no upsell, and Rokt was not told of it: %s", order.id, error)
         status = order_status(states)
         told = error or note
         if told is None and status is OrderStatus.REFUND_NEEDED:

@@ -15,28 +15,26 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.engine import Row, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bff import engines, schema
 from bff.cart import HeldCart
+from bff.clocks import shared
 from bff.documents import dump_cart, dump_quote, load_cart, load_quote
 from bff.engines import make_engine
 from bff.errors import ConfigError, StoreUnavailable
 from bff.shapes import Quote
 from bff.tables import quotes, sessions
-
-# PostgreSQL: no such table, no such column, no permission. The database is not ready for us.
-_UNUSABLE = frozenset({"42P01", "42703", "42501"})
+from bff.translating import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run queries on one consistent state. Raises ``StoreUnavailable``."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 # Else each query would see a state of its own. SQLite does so by itself.
                 connection.execution_options(
@@ -96,13 +94,21 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Run one transaction; it is durable when the block ends, or nothing happened."""
-        if self._writer is not None and not self._writer.acquire(timeout=engines.LOCK_SECONDS):
+    def write(self, *, wait: float | None = None) -> Iterator[Connection]:
+        """Run one transaction; it is durable when the block ends, or nothing happened.
+
+        ``wait``: the seconds that others may keep it from a lock, if less than is usual. Raises
+        ``StoreUnavailable``.
+        """
+        usual = engines.LOCK_SECONDS
+        wait = usual if wait is None else min(max(wait, 0.0), usual)
+        end = time.monotonic() + wait
+        if self._writer is not None and not self._writer.acquire(timeout=wait):
             raise StoreUnavailable("The database is busy; try again.")
         try:
-            with _translated(), self.engine.connect() as plain:
-                connection = plain.execution_options(rokt_bff_write=True)
+            with translated(), self.engine.connect() as plain:
+                left = max(end - time.monotonic(), 0.0)
+                connection = plain.execution_options(**{engines.WRITE: left})
                 with connection.begin():
                     yield connection
         finally:
@@ -222,16 +228,17 @@ def change_handle(connection: Connection, old: str, new: str, *, now: datetime) 
 
 
 def take_lease(
-    connection: Connection, session: Session, token: str, *, now: datetime, until: datetime
+    connection: Connection, session: Session, token: str, *, now: datetime, lasts: timedelta
 ) -> bool:
-    """Take the right to call Rokt for this session until then. False while another has it."""
+    """Take the right to call Rokt for this session for so long. False while another has it."""
+    now = shared(connection, now)
     result = connection.execute(
         sessions.update()
         .where(
             sessions.c.id == session.id,
             or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= now),
         )
-        .values(lease_token=token, lease_until=until)
+        .values(lease_token=token, lease_until=now + lasts)
     )
     return result.rowcount == 1
 
@@ -282,28 +289,3 @@ def _session(row: Row[Any]) -> Session:
         expires_at=row.expires_at,
         lease_until=row.lease_until,
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the driver raises into ``StoreUnavailable``.
-
-    Without its text, which may carry a statement's parameters.
-    """
-    try:
-        yield
-    except (IntegrityError, ProgrammingError, DataError) as error:
-        if getattr(error.orig, "sqlstate", None) in _UNUSABLE:
-            reason = type(error.orig).__name__
-            raise StoreUnavailable(f"The database cannot be used ({reason}).") from None
-        # Ours, not the database's. The engine keeps the parameters out of the text, but
-        # PostgreSQL's own words name the values of a key that is there already.
-        reason = type(error.orig).__name__
-        raise type(error)(error.statement, None, _Said(reason)) from None
-    except (DBAPIError, PoolTimeout) as error:
-        reason = type(getattr(error, "orig", None) or error).__name__
-        raise StoreUnavailable(f"The database cannot be used right now ({reason}).") from None
-
-
-class _Said(Exception):
-    """Stands for the driver's error: its name without its words."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from bff.delivery import Delivery
@@ -28,8 +29,8 @@ SWEEP_EVERY = 30.0
 PURGE_EVERY = 3600.0
 
 
-# Work in bounded steps: each `next` is one of them.
-Steps = Callable[[], Iterator[object]]
+# Work in bounded steps: each `next` is one of them, and says how many rows it was about.
+Steps = Callable[[], Iterator[int]]
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class _Chore:
     due: float
     every: float
     begin: Steps
-    under_way: Iterator[object] | None = None
+    under_way: Iterator[int] | None = None
 
     def do_a_step(self, now: float) -> bool:
         """Do one step where there is one to do; False when there is none."""
@@ -61,9 +62,13 @@ class Worker:
         delivery: Delivery,
         sweep: Steps,
         purge: Steps,
+        clock: Callable[[], datetime],
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._delivery = delivery
+        self._sweep = sweep
+        self._purge = purge
+        self._clock = clock
         self._tick = tick
         self._chores = (_Chore(tick(), SWEEP_EVERY, sweep), _Chore(tick(), PURGE_EVERY, purge))
 
@@ -73,6 +78,37 @@ class Worker:
             while not stop.is_set():
                 if not self._work(draining):
                     stop.wait(REST)
+
+    def deliver_once(self, stop: threading.Event) -> tuple[int, int]:
+        """Give back what was left behind, then attempt once each call that is due.
+
+        Ends early when ``stop`` is set; the calls under way are finished. Returns how many items
+        were given back, and how many calls attempted. Raises ``StoreUnavailable``.
+        """
+        given_back = self._all_of(self._sweep, stop)
+        due_by = self._clock()
+        with Draining(self._delivery) as draining:
+            while not stop.is_set() and draining.step(due_by):
+                pass
+        return given_back, draining.attempts
+
+    def purge_once(self) -> tuple[int, int]:
+        """Give back what was left behind, and delete what is over; returns how many of each.
+
+        In this order: what Rokt holds for a session keeps it from being purged. Raises
+        ``StoreUnavailable``.
+        """
+        never = threading.Event()
+        return self._all_of(self._sweep, never), self._all_of(self._purge, never)
+
+    @staticmethod
+    def _all_of(work: Steps, stop: threading.Event) -> int:
+        count = 0
+        for number in work():
+            count += number
+            if stop.is_set():
+                break
+        return count
 
     def _work(self, draining: Draining) -> bool:
         """Deliver calls that are due, and do one step of each chore; False if there was none."""

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import requests
 
-from bff.doctor import Finding
+from bff.invariants import Finding
 from tests.breaking import TOP
 from tests.campaign import cases, points, runner
 from tests.campaign.__main__ import main

@@ -15,7 +15,8 @@ from flask.cli import FlaskGroup
 from sqlalchemy import Table, select, update
 
 from bff.config import Settings
-from bff.doctor import INVARIANTS, count_open, examine_database, examine_rokt, examine_settings
+from bff.doctor import count_open, examine_database, examine_rokt, examine_settings
+from bff.invariants import INVARIANTS
 from bff.store import new_id
 from bff.tables import orders, outbox, quotes, reservations, sessions
 from tests.databases import destroy
@@ -130,6 +131,21 @@ def confirmed(shop: Shop) -> None:
     sell(shop, "A-1")
 
 
+def two_items(shop: Shop) -> None:
+    sell(shop, "A-1", PARKING, POSTER)
+
+
+def two_items_owed(shop: Shop) -> None:
+    shop.emulator.faults("confirm", DOWN)
+    two_items(shop)
+
+
+def lose_one_item(shop: Shop) -> None:
+    with shop.parts.store.read() as connection:
+        one = connection.execute(select(reservations.c.id).limit(1)).scalar_one()
+    delete(shop, reservations, reservations.c.id == one)
+
+
 def two_confirmed(shop: Shop) -> None:
     sell(shop, "A-1")
     sell(shop, "A-2")
@@ -199,6 +215,14 @@ BROKEN: list[tuple[str, Callable[[Shop], None], Callable[[Shop], None], set[str]
     ("paid_and_lost", confirmed, confirm_state("refused"), set()),
     ("paid_and_lost", confirmed, lambda s: delete(s, reservations), set()),
     ("paid_and_lost", owe_confirm, lambda s: delete(s, reservations), set()),
+    ("paid_and_lost", two_items, lose_one_item, set()),
+    ("paid_and_lost", two_items_owed, lose_one_item, set()),
+    ("purchase_not_told", confirmed, lambda s: change(s, outbox, outbox.c.kind == "confirm",
+                                                      subjects="[]", state="refused"),
+     {"paid_and_lost"}),
+    ("purchase_not_told", confirmed, lambda s: change(s, outbox, outbox.c.kind == "confirm",
+                                                      subjects="[]", state="gave_up"),
+     {"paid_and_lost"}),
     ("cancel_given_up", owe_cancel, lambda s: change(s, outbox, outbox.c.kind == "cancel",
                                                       state="gave_up"), set()),
     ("cancel_lost", confirmed, lambda s: change(s, reservations, cancel_requested=True), set()),
@@ -271,7 +295,22 @@ def test_each_finding_is_one_line_and_the_counts_are_told(shop: Shop) -> None:
     *findings, counts = told.output.splitlines()
     assert [line.split(":")[0] for line in findings] == ["refund_needed"] * 3
     assert all(f"order 'A-{n}'" in line for n, line in enumerate(sorted(findings)))
-    assert counts == "Open: 1 calls owed, 0 calls given up, 3 orders that need a refund"
+    assert counts == (
+        "Open: 1 calls owed, 0 calls given up, 3 orders that need a refund, "
+        "0 reserves without an answer"
+    )
+
+
+def test_a_reserve_of_which_nobody_knows_is_counted(shop: Shop) -> None:
+    shop.emulator.faults("reserve", {"kind": "drop", "when": "after", "times": 2})
+    shopper = shop.shopper()
+    shopper.add(PARKING)
+    shopper.add(POSTER)
+    assert len(shopper.reserve()["rejected"]) == 2
+    assert "2 reserves without an answer" in rokt(shop, "doctor").output
+    shop.emulator.faults("reserve", {"kind": "status", "status": 401, "times": 2})
+    shopper.reserve()  # surely not held
+    assert count_open(shop.parts.store)["reserves without an answer"] == 2
 
 
 def test_a_call_that_was_given_up_is_counted(make_shop: Callable[..., Shop]) -> None:
@@ -283,6 +322,7 @@ def test_a_call_that_was_given_up_is_counted(make_shop: Callable[..., Shop]) -> 
         "calls owed": 0,
         "calls given up": 1,
         "orders that need a refund": 1,
+        "reserves without an answer": 0,
     }
     assert examine(shop) == ["refund_needed"]
 
@@ -367,7 +407,7 @@ def test_a_clock_that_differs_from_rokts_is_found(shop: Shop, seconds: float, si
 
 
 def test_a_clock_that_differs_by_a_little_is_good_enough(shop: Shop) -> None:
-    shop.clock.move(10)
+    shop.clock.move(5)
     assert examine_way(shop) == []
 
 
@@ -378,9 +418,27 @@ def test_a_clock_that_differs_by_a_little_is_good_enough(shop: Shop) -> None:
         ({"api_url": "http://127.0.0.1:9"}, None, "rokt"),
         ({}, {"kind": "status", "status": 503}, "rokt"),
         ({}, {"kind": "html"}, "rokt"),
+        *(
+            ({}, {"kind": "status", "status": n, "html": True}, "rokt")
+            for n in (302, 400, 404, 405, 407, 410)
+        ),
+        ({}, {"kind": "status", "status": 403}, "rokt_key"),
         ({"reserve_timeout": 0.3}, {"kind": "hang", "seconds": 5}, "rokt"),
     ],
-    ids=["wrong key", "nobody there", "down", "not the api", "hanging"],
+    ids=[
+        "wrong key",
+        "nobody there",
+        "down",
+        "not the api",
+        "moved",
+        "no such form",
+        "no such path",
+        "no such method",
+        "a proxy's login",
+        "gone",
+        "forbidden",
+        "hanging",
+    ],
 )
 def test_a_bad_way_to_rokt_is_found(
     make_shop: Callable[..., Shop], settings: dict[str, Any], fault: Any, name: str
@@ -393,6 +451,11 @@ def test_a_bad_way_to_rokt_is_found(
     assert told.exit_code == 1
     assert told.output.startswith(f"{name}: ")
     assert "emulator-key" not in told.output
+
+
+def test_a_page_that_rokt_does_not_know_is_no_finding(shop: Shop) -> None:
+    shop.emulator.faults("any", {"kind": "status", "status": 422})
+    assert examine_way(shop) == []
 
 
 def test_an_insecure_setting_is_found_in_production_and_not_while_developing() -> None:

@@ -201,6 +201,18 @@ def test_a_postponed_row_waits_and_remembers_what_is_unknown(
     assert taken(database, NOW + 60 * SECOND).unknown is unknown
 
 
+def test_however_long_rokt_asks_to_wait_it_is_obeyed_up_to_the_deadline(database: Store) -> None:
+    day = 24 * 3600.0
+    owe(database)
+    owed = taken(database)
+    assert postpone(database, owed, unknown=False, retry_after=day)
+    assert claim(database, NOW + timedelta(seconds=day) - SECOND) is None
+    again = taken(database, NOW + timedelta(seconds=day))
+    assert postpone(database, again, unknown=False, retry_after=300 * day)
+    assert claim(database, owed.deadline - SECOND) is None
+    taken(database, owed.deadline)  # for the last time
+
+
 def test_who_lost_the_lease_can_neither_settle_nor_postpone(database: Store) -> None:
     owe(database)
     loser = taken(database)

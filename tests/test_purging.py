@@ -14,6 +14,7 @@ from sqlalchemy import Table, event, func, select, update
 from bff import purging
 from bff.purging import LEASES_KEPT, ORDERS_KEPT, SESSIONS_KEPT, batches, purge
 from bff.store import new_id
+from bff.sweeping import Sweeping
 from bff.tables import orders, outbox, quotes, reservations, sessions
 from tests.interfering import at_once
 from tests.shopping import Shop, Shopper, ok, server_get, server_post
@@ -60,6 +61,27 @@ def test_a_session_goes_a_week_after_its_end_with_all_that_was_not_sold(shop: Sh
     assert count(shop) == [1, 1, 1, 0, 0]
     assert purge_later(shop, ended + SESSIONS_KEPT + DAY) == 1
     assert count(shop) == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("said", [True, False], ids=["until then", "for how long not said"])
+def test_a_session_for_which_rokt_holds_something_stays_until_it_is_given_back(
+    shop: Shop, said: bool
+) -> None:
+    reserve(shop)
+    expires_at = shop.clock() + 10 * SESSIONS_KEPT if said else None
+    with shop.parts.store.write() as connection:
+        connection.execute(update(reservations).values(expires_at=expires_at))
+    shop.move_clocks(LONG.total_seconds())
+    assert purge_later(shop, timedelta()) == 0
+    assert count(shop) == [1, 1, 1, 0, 0]
+    assert Sweeping(shop.parts.settings, shop.parts.store, shop.clock).run_once() == 1
+    assert purge_later(shop, timedelta()) == 1
+    assert count(shop, sessions, reservations, outbox) == [0, 0, 1]  # the release is owed
+
+
+def test_a_session_whose_reservation_has_lapsed_goes(shop: Shop) -> None:
+    reserve(shop)
+    assert purge_later(shop, LONG) == 1
 
 
 def test_a_session_in_use_stays_however_old_it_is(shop: Shop) -> None:

@@ -161,9 +161,7 @@ def test_a_lease_that_is_held_makes_a_busy_quote_with_what_is_reserved(
     with shop.parts.store.write() as connection:
         session = store.find_session(connection, shopper.handle, now=now)
         assert session is not None
-        assert store.take_lease(
-            connection, session, "other", now=now, until=now + timedelta(seconds=30)
-        )
+        assert store.take_lease(connection, session, "other", now=now, lasts=timedelta(seconds=30))
     quote, spent = timed(shopper.reserve)
     assert spent < 0.3 + MARGIN
     assert quoted(quote) == {PARKING: 1}

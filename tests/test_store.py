@@ -119,11 +119,12 @@ def test_a_cart_is_written_only_over_the_version_that_was_read(database: Store) 
 
 
 def test_a_lease_has_one_holder_until_it_ends(database: Store) -> None:
-    session, until = create(database), NOW + timedelta(seconds=30)
+    session, lasts = create(database), timedelta(seconds=30)
+    until = NOW + lasts
 
     def take(token: str, now: datetime = NOW) -> bool:
         with database.write() as connection:
-            return sessions.take_lease(connection, session, token, now=now, until=until)
+            return sessions.take_lease(connection, session, token, now=now, lasts=lasts)
 
     won = at_once([partial(take, str(n)) for n in range(8)])
     assert sum(won) == 1

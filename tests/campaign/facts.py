@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bff.doctor import Finding, examine_database
+from bff.doctor import examine_database
+from bff.invariants import Finding
 from bff.reservation import State
 from bff.tables import orders, outbox, reservations
 from tests.emulator_client import Client

@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from bff.doctor import Finding
+from bff.invariants import Finding
 from tests.campaign import facts
 from tests.campaign.cases import PARKING, POSTER
 from tests.campaign.facts import Charged, Facts, Step
