@@ -15,6 +15,7 @@ from uuid import uuid4
 import requests
 
 from bff.demo.run import DemoServer
+from bff.runtime import runtime
 from tests.emulator_client import Client
 
 GOOD_CARD = {
@@ -66,6 +67,7 @@ def running_demo(folder: Path, *, partner: bool = False, **config: Any) -> Itera
     finally:
         demo.rokt.http.close()
         server.stop()
+        runtime(server.app).store.close()  # else its connections outlive a PostgreSQL database
 
 
 class _Forms(HTMLParser):

@@ -17,6 +17,7 @@ import requests
 from click.testing import CliRunner
 
 from bff.cli import main
+from tests.databases import NewDatabase
 from tests.emulator_client import Client
 from tests.processes import PATIENCE, ROKT_BFF, Started, ran, settings_for, started
 from tests.shopping import BRIDGE, SERVER, bearer
@@ -117,9 +118,9 @@ def test_serve_starts_answers_and_stops(
 
 
 def test_serve_delivers_what_could_not_be_confirmed_at_once(
-    emulator: Client, tmp_path: Path
+    emulator: Client, new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    environ = settings_for(emulator.url, confirm_timeout="2")
+    environ = settings_for(emulator.url, confirm_timeout="2", database_url=new_database())
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"at (http://\S+)")
         page = hold_parking(emulator, url)
@@ -139,9 +140,9 @@ def test_serve_delivers_what_could_not_be_confirmed_at_once(
 
 
 def test_serve_finishes_what_is_under_way_when_it_is_stopped(
-    emulator: Client, tmp_path: Path
+    emulator: Client, new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    environ = settings_for(emulator.url)
+    environ = settings_for(emulator.url, database_url=new_database())
     with (
         started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server,
         ThreadPoolExecutor(1) as pool,

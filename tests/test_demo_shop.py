@@ -21,6 +21,7 @@ from bff.demo.basket import BadBasket, read_basket
 from bff.demo.card import read_card
 from bff.demo.catalogue import the_event
 from bff.demo.run import CannotStart, DemoServer
+from tests.databases import NewDatabase
 from tests.quayside import (
     DECLINED_CARD,
     GOOD_CARD,
@@ -36,8 +37,9 @@ from tests.quayside import (
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    with running_demo(tmp_path) as running:
+def demo(tmp_path: Path, new_database: NewDatabase) -> Iterator[Demo]:
+    """The demo on either kind of database; that of its own orders is SQLite always."""
+    with running_demo(tmp_path, database_url=new_database()) as running:
         yield running
 
 

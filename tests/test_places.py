@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from bff.places import Places
+from tests.databases import NewDatabase
 from tests.emulator_client import Client
 from tests.processes import PATIENCE, ROKT_BFF, settings_for, started
 from tests.shopping import Shop, Shopper
@@ -173,11 +174,11 @@ def test_owed_calls_are_delivered_while_shoppers_have_all_places(
 
 
 def test_a_server_takes_updates_while_a_flood_of_reserves_meets_a_hanging_rokt(
-    emulator: Client, tmp_path: Path
+    emulator: Client, new_database: NewDatabase, tmp_path: Path
 ) -> None:
     environ = settings_for(
         emulator.url,
-        database_url=f"sqlite:///{tmp_path / 'rokt-bff.db'}",
+        database_url=new_database(empty=True),
         origins="https://shop.example",
         reserve_timeout="6",
     )
