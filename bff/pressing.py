@@ -14,11 +14,11 @@ from bff.buying import Buying
 from bff.errors import BffError, Unauthorized
 from bff.guard import Caller, admit
 from bff.instant import Press, Why, bought, load_press, not_bought
+from bff.problems import refused
 from bff.reading import read_json
 from bff.reservation import Wish
 from bff.runtime import kept_handle, runtime, shopper_language
 from bff.shapes import Quote
-from bff.views import refused
 
 Charge = Callable[[Quote], str | int | None]
 

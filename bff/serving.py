@@ -24,8 +24,8 @@ from bff.errors import ConfigError
 from bff.extension import Upsells
 from bff.headers import NOT_KEPT, fixed, protect
 from bff.kinds import MAX_CALL_SECONDS
+from bff.problems import failed
 from bff.runtime import runtime
-from bff.views import failed
 
 # One thread per request under way. These come on top of those that Rokt can hold up, for what
 # needs no Rokt: an update takes milliseconds, so few are many.

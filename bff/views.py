@@ -1,7 +1,7 @@
 """The blueprint: browser endpoints, server endpoints, service; problems as RFC 9457 documents.
 
-Every view passes the guard before it runs. Errors are turned into problem documents here and
-only here, so the host shop's own error pages stay as they are.
+Every view passes the guard before it runs. Errors under our own prefix, and no others, become
+problem documents, so the host shop's own error pages stay as they are.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from flask import Blueprint, Response, current_app, g, jsonify, make_response, request
+from flask import Blueprint, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 from werkzeug.exceptions import NotFound as NoRoute
-from werkzeug.routing import PathConverter, RequestRedirect
+from werkzeug.routing import RequestRedirect
 
-from bff.answering import problem, to_json
+from bff.answering import to_json
 from bff.buying import begun_to_json
 from bff.checkout import EMPTY_CART, PageQuestion
-from bff.errors import BffError, StoreUnavailable, Unauthorized
+from bff.errors import BffError, Unauthorized
 from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
 from bff.instant import load_press
 from bff.openapi import describe
+from bff.problems import Anything, failed, refused
 from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
@@ -49,16 +50,8 @@ T = TypeVar("T")
 blueprint = Blueprint("rokt_bff", __name__)
 
 
-class _Anything(PathConverter):
-    """Any path at all: a ``path`` ends where a line does."""
-
-    name = "rokt_bff_anything"
-    regex = r"(?s:[^/].*?)"
-    weight = PathConverter.weight + 1  # whatever else fits comes first
-
-
 # Comes before the routes that use it, which a blueprint registers in this order too.
-blueprint.record(lambda state: state.app.url_map.converters.update({_Anything.name: _Anything}))
+blueprint.record(lambda state: state.app.url_map.converters.update({Anything.name: Anything}))
 
 
 @blueprint.before_request
@@ -82,30 +75,7 @@ def no_store(response: Response) -> Response:
     return response
 
 
-@blueprint.errorhandler(BffError)
-def refused(error: BffError) -> Response:
-    """Answer an error of ours as a problem document."""
-    response = make_response(problem(error), error.status)
-    response.mimetype = "application/problem+json"
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, StoreUnavailable):
-        response.headers["Retry-After"] = "1"
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def failed(error: HTTPException) -> Response:
-    """Answer an error of the framework, or a fault of ours, the same way."""
-    told = BffError(error.description or error.name, code=error.name.lower().replace(" ", "_"))
-    told.status = error.code or 500
-    response = refused(told)
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(error.valid_methods)
-    return response
-
-
+blueprint.register_error_handler(BffError, refused)
 # Flask prefers a shop's handler of a code (its 404 page) to a blueprint's handler of them all,
 # so the blueprint has one for each code.
 blueprint.register_error_handler(HTTPException, failed)
@@ -287,7 +257,7 @@ def get_health() -> Response:
     strict_slashes=False,  # no redirect: it would go to whatever Host the caller named
 )
 @blueprint.route(
-    f"/<{_Anything.name}:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+    f"/<{Anything.name}:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 )
 @opened_to(Caller.PUBLIC)
 def nothing_here(rest: str) -> Response:  # noqa: ARG001
