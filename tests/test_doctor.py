@@ -453,6 +453,13 @@ def test_a_bad_way_to_rokt_is_found(
     assert "emulator-key" not in told.output
 
 
+@pytest.mark.parametrize(("status", "word"), [(404, "ROKT_BFF_API_URL"), (400, "refused (400")])
+def test_what_is_wrong_on_the_way_is_told_apart(shop: Shop, status: int, word: str) -> None:
+    shop.emulator.faults("any", {"kind": "status", "status": status, "html": True})
+    (finding,) = examine_rokt(shop.parts.settings, shop.parts.checkout.api)
+    assert word in finding.text
+
+
 def test_a_page_that_rokt_does_not_know_is_no_finding(shop: Shop) -> None:
     shop.emulator.faults("any", {"kind": "status", "status": 422})
     assert examine_way(shop) == []
