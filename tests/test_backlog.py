@@ -5,61 +5,74 @@ The benchmark ``drain`` does the same with ten thousand and with processes, and 
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
-from bff.draining import Draining
+from sqlalchemy import func, select
+
+from bff.draining import SENDERS, Draining
 from bff.store import Store
+from bff.tables import outbox
 from tests.bench.drain import judge, owe
-from tests.bench.places import emulator, start_over
+from tests.bench.places import emulator
 from tests.databases import NewDatabase
-from tests.emulator_client import Client
 from tests.interfering import at_once
+from tests.processes import PATIENCE
 from tests.shopping import Shop
 
-FEW, MANY = 20, 160
-# The peak may be that of other rows, but not of eight times as many.
-SLACK = 1.5
+# Enough for each sender to have its thread and its connections; and what must add nothing to it.
+FEW, MANY = 40, 160
+# One that was kept, with its call and its answer, would be nearly five thousand.
+MOST_BYTES_A_ROW = 2000
 
 
-def drain(shop: Shop) -> None:
-    """Work off what is due, as the worker does."""
+def drain(shop: Shop, turns: Barrier) -> int:
+    """Work off two backlogs, as the worker does; returns how many rows were in hand at most."""
+    held = select(func.count()).where(outbox.c.lease_token.is_not(None))
+    most = 0
     with Draining(shop.parts.checkout.delivery) as draining:
-        while draining.step():
-            pass
+        for _ in range(2):
+            turns.wait(PATIENCE)
+            while draining.step():
+                with shop.parts.store.read() as connection:
+                    most = max(most, connection.execute(held).scalar_one())
+            turns.wait(PATIENCE)
+    return most
 
 
-def test_many_rows_are_sent_once_each_and_need_no_more_memory_than_few(
+def test_two_workers_send_a_backlog_once_and_keep_nothing_of_it(
     new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    # In a process of its own, for its journal grows.
-    with emulator(tmp_path) as (client, _):
-        run = partial(drained, client, new_database, tmp_path)
-        run(FEW)  # what is loaded once is no part of it
-        few, many = run(FEW), run(MANY)
-        client.http.close()
-    assert many < few * SLACK, f"{few} bytes for {FEW} rows, {many} for {MANY}"
-
-
-def drained(client: Client, new_database: NewDatabase, folder: Path, size: int) -> int:
-    """Let two workers drain so many rows, and judge; returns the peak of memory meanwhile."""
-    start_over(client)
     url = new_database()
-    shops = [Shop(client, folder, {"ROKT_BFF_DATABASE_URL": url}) for _ in range(2)]
-    for shop in shops:
-        del shop.heard  # which keeps all that it hears
-    with closing(Store(url)) as store:
-        owe(store, client, size)
-        works: list[Callable[[], None]] = [partial(drain, shop) for shop in shops]
+    memory: list[int] = []
+
+    def measure() -> None:
+        gc.collect()
+        memory.append(tracemalloc.get_traced_memory()[0])
+
+    # In a process of its own, for its journal grows.
+    with emulator(tmp_path) as (client, _), closing(Store(url)) as store:
+        shops = [Shop(client, tmp_path, {"ROKT_BFF_DATABASE_URL": url}) for _ in range(2)]
+        for shop in shops:
+            del shop.heard  # which keeps all that it hears
+        between: list[Callable[[], None]] = [
+            partial(owe, store, client, FEW), measure,
+            partial(owe, store, client, MANY, after=FEW), measure,
+        ]  # fmt: skip
+        turns = Barrier(2, action=lambda: between.pop(0)())
         tracemalloc.start()
-        at_once(works)
-        _, peak = tracemalloc.get_traced_memory()
+        in_hand = at_once([partial(drain, shop, turns) for shop in shops])
         tracemalloc.stop()
+        _, calls, twice = judge(client, store, FEW + MANY)
         for shop in shops:
             shop.close()
-        _, calls, twice = judge(client, store, size)
-    assert (calls, twice) == (size, 0)
-    return peak
+        client.http.close()
+    assert (calls, twice) == (FEW + MANY, 0)
+    assert max(in_hand) <= 2 * SENDERS
+    kept = memory[1] - memory[0]
+    assert kept < MANY * MOST_BYTES_A_ROW, f"{kept} bytes of {MANY} rows"

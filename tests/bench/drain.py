@@ -149,11 +149,15 @@ def busy(process: Started) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def owe(target: Store, client: Client, size: int) -> None:
-    """Reserve at the emulator and write the orders as paid, in one transaction."""
+def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
+    """Reserve at the emulator and write the orders as paid, in one transaction.
+
+    ``after``: how many orders there are already.
+    """
     now = datetime.now(UTC)
+    size += after
     with target.write() as connection:
-        for start in range(0, size, A_CART):
+        for start in range(after, size, A_CART):
             handle = store.new_handle()
             session = store.create_session(
                 connection, handle, now=now, expires_at=now + timedelta(days=1)
