@@ -32,7 +32,10 @@ def test_times_are_read_with_any_digits_with_and_without_a_z(
     text: object, meant: datetime | None
 ) -> None:
     asked = cart_item("a")
-    grant = {"cartItemId": "a", "itemReservationId": "rokt_item_reservation_id.a"}
+    grant: dict[str, object] = {
+        "cartItemId": "a",
+        "itemReservationId": "rokt_item_reservation_id.a",
+    }
     grant |= {"unitPrice": 12.5, "totalPrice": 12.5, "currency": "USD"}
     assert read_time(text) == meant
     (answer,) = read_reserve({"items": [grant | {"expirationDateTimeUtc": text}]}, [asked]) or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -190,7 +191,8 @@ def statements(shop: Shop) -> Iterator[list[str]]:
     heard: list[str] = []
 
     def hear(_c: object, _u: object, statement: str, *_more: object) -> None:
-        heard.append(statement)
+        # How long a lock is waited for is the time that is left: another number each time.
+        heard.append(re.sub(r"(lock_timeout =) \d+", r"\1 …", statement))
 
     event.listen(shop.parts.store.engine, "before_cursor_execute", hear)
     yield heard
