@@ -99,6 +99,10 @@ def pay() -> ResponseReturnValue:
     if card.errors:
         return _page(chosen, quote, card), 422
     if request.form.get("shown", "") != _shown(chosen, quote):
+        # Where the same form was posted at once, the other one may have bought the cart meanwhile.
+        ahead = parts().orders.of_form(token, shopper())
+        if ahead is not None and ahead.status != "declined":
+            return redirect(url_for("orders.thanks", order_id=ahead.order_id), 303)
         return _page(chosen, quote, card, CHANGED), 409
     if not token or len(token) > 64 or before is not None:
         return _page(chosen, quote, card, DECLINED if before else CHANGED), 409
