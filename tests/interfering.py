@@ -39,7 +39,10 @@ def after_call(shop: Shop, call: str, act: Callable[[], object]) -> Iterator[lis
 
 
 def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
-    """Run all of these at once, each in its thread, and return their results in order."""
+    """Run all of these at once, each in its thread, and return their results in order.
+
+    Raises what they raised, all of it together.
+    """
     results: dict[int, T] = {}
     errors: list[BaseException] = []
 
@@ -54,5 +57,6 @@ def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == []
+    if errors:
+        raise BaseExceptionGroup("of what was done at once", errors)
     return [results[n] for n in range(len(works))]
