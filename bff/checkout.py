@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -17,14 +17,14 @@ from sqlalchemy import Connection
 from bff import ledger, store
 from bff.calls import any_call
 from bff.cart import HeldCart, Update, apply
-from bff.cart_api import BUSY, CartApi
+from bff.cart_api import CartApi
 from bff.config import Settings
 from bff.confirming import Confirming
 from bff.delivery import Delivery
 from bff.draining import SENDERS
 from bff.errors import InvalidInput, NotFound, Unauthorized
-from bff.outcomes import Done, NotSent, Outcome, Refused
 from bff.payers import find_payer
+from bff.placements import PageQuestion, read_placements
 from bff.places import Places
 from bff.products import check_products, follow_products
 from bff.purging import batches
@@ -48,16 +48,6 @@ LONGEST_SESSION = timedelta(days=30)
 LONGEST_ORDER_ID = 128
 
 EMPTY_CART = Cart(cart_id=None, version=0, items=(), totals={}, removed=())
-
-
-@dataclass(frozen=True, slots=True)
-class PageQuestion:
-    """What is told to ``placements/any`` about the page and the shopper."""
-
-    page_identifier: str
-    url: str = field(repr=False)
-    attributes: Mapping[str, str] = field(repr=False)
-    accept_language: str | None = field(default=None, repr=False)
 
 
 class Checkout:
@@ -287,18 +277,3 @@ class Checkout:
     def _expiry(self, created_at: datetime, now: datetime) -> datetime:
         idle = now + timedelta(seconds=self._settings.session_seconds)
         return min(idle, created_at + LONGEST_SESSION)
-
-
-def read_placements(outcome: Outcome) -> Placements:
-    """Read the answer to ``placements/any``; anything but a clear yes means "skip". Pure."""
-    if isinstance(outcome, Done):
-        answer = outcome.answer
-        result = answer.get("result") if isinstance(answer, dict) else None
-        if not isinstance(result, bool):
-            return Placements(False, "unreadable")
-        return Placements(result, "placements" if result else "no_placements")
-    if isinstance(outcome, Refused):
-        return Placements(False, "refused")
-    if isinstance(outcome, NotSent):
-        return Placements(False, "busy" if outcome.detail == BUSY else "unreachable")
-    return Placements(False, "timeout" if "time limit" in outcome.detail else "unreachable")

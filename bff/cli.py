@@ -16,9 +16,9 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from bff.clocks import system_time
 from bff.doctor import count_open, examine_database, examine_rokt, examine_settings
 from bff.errors import BffError, StoreUnavailable
-from bff.extension import utc_now
 from bff.ledger import set_refunded
 from bff.publishing import release
 from bff.redriving import redrive
@@ -100,7 +100,7 @@ def redrive_command(order_id: str | None, everything: bool) -> None:
     here = _here()
     with _told():
         here.store.check_schema()
-        count = redrive(here.store, here.settings, utc_now(), order_id)
+        count = redrive(here.store, here.settings, system_time(), order_id)
     click.echo(f"{count} calls are owed again.")
 
 
@@ -112,7 +112,7 @@ def refunded_command(order_id: str) -> None:
     with _told():
         here.store.check_schema()
         with here.store.write() as connection:
-            noted = set_refunded(connection, order_id, utc_now())
+            noted = set_refunded(connection, order_id, system_time())
     if not noted:
         raise click.ClickException(f"No order {order_id!r} needs a refund.")
     click.echo(f"Order {order_id!r} is refunded; doctor no longer names it.")
@@ -123,7 +123,7 @@ def doctor_command() -> None:
     """Check the promises, the settings and the way to Rokt; exit code 1 with a line a finding."""
     here = _here()
     findings = [
-        *examine_database(here.store, utc_now()),
+        *examine_database(here.store, system_time()),
         *examine_rokt(here.settings, here.checkout.api),
         *examine_settings(here.settings, current_app.config),
     ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from bff.fields import AMOUNT_TEXT, AmountText, Number, Quantity
 from bff.money import MAX_AMOUNT
-from bff.schemas import AMOUNT_TEXT, AmountText, Number, Quantity
 
 # JSON Schema's patterns are JavaScript's. Half a surrogate pair is no JSON to begin with.
 _PATTERNS = ((r"\A", "^"), (r"\Z", "$"), (r"\x00\ud800-\udfff", r"\u0000"))

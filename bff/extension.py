@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -17,15 +14,14 @@ from bff import starting
 from bff.answering import to_json
 from bff.buying import Buying
 from bff.cart import Update
-from bff.cart_api import Attempt, CartApi
-from bff.checkout import EMPTY_CART, Checkout, PageQuestion
+from bff.cart_api import CartApi
+from bff.checkout import EMPTY_CART, Checkout
+from bff.clocks import system_time
 from bff.config import Settings
 from bff.cors import allow_origins
-from bff.errors import ConfigError, Unauthorized
-from bff.hardening import insecure
+from bff.errors import Unauthorized
 from bff.limiting import Limits
-from bff.money import read_amount
-from bff.outcomes import Done, NotSent, Refused
+from bff.placements import PageQuestion
 from bff.policy import sources
 from bff.pressing import press
 from bff.publishing import release
@@ -44,23 +40,12 @@ from bff.runtime import (
     shopper_language,
     with_handle,
 )
-from bff.schemas import invalid
-from bff.shapes import Cart, Order, OrderStatus, Placements, Quote
-from bff.signals import (
-    upsell_call_made,
-    upsell_cart_changed,
-    upsell_confirmed,
-    upsell_refund_needed,
-)
+from bff.schemas import read_prices
+from bff.shapes import Cart, Order, Placements, Quote
+from bff.signalling import Signals
 from bff.store import Store
 from bff.views import blueprint
-
-log = logging.getLogger("bff")
-
-
-def utc_now() -> datetime:
-    """Return the time now, aware and in UTC."""
-    return datetime.now(UTC)
+from bff.wiring import default_database, leave_to_the_guard, read_settings
 
 
 class Upsells:
@@ -75,7 +60,7 @@ class Upsells:
         self,
         app: Flask | None = None,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = system_time,
         host: str | None = None,
     ) -> None:
         self._clock = clock
@@ -91,9 +76,9 @@ class Upsells:
         """
         if KEY in app.extensions:
             raise RuntimeError("This app has its upsells already: call init_app once an app.")
-        settings = _read_settings(app, self._host)
-        watcher = _Signals(app)
-        store = Store(settings.database_url or _default_database(app))
+        settings = read_settings(app, self._host)
+        watcher = Signals(app)
+        store = Store(settings.database_url or default_database(app))
         starting.check(store)
         api = CartApi(settings, self._clock, watcher.call_made)
         checkout = Checkout(settings, store, api, self._clock, watcher)
@@ -108,7 +93,7 @@ class Upsells:
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
         if settings.origins:
             allow_origins(app, settings)
-        _leave_to_the_guard(app)
+        leave_to_the_guard(app, blueprint)
 
     def init_db(self, app: Flask | None = None) -> bool:
         """Create the tables on an empty database; False when they were there.
@@ -122,16 +107,7 @@ class Upsells:
 
         Returns what stops it: it finishes the call under way, and then returns.
         """
-        stop = threading.Event()
-        worker = runtime(app).checkout.worker
-        thread = threading.Thread(target=worker.run, args=[stop], name="rokt-bff worker")
-        thread.start()
-
-        def end() -> None:
-            stop.set()
-            thread.join()
-
-        return end
+        return runtime(app).checkout.worker.start()
 
     @property
     def settings(self) -> Settings:
@@ -219,7 +195,7 @@ class Upsells:
         Call it again as often as you like: what is reserved already stays so. Raises
         ``StoreUnavailable`` only; never for what Rokt does.
         """
-        taken = _read_prices(accept_prices or {})
+        taken = read_prices(accept_prices or {})
         wish = Wish(
             accept_prices=taken,
             attributes=dict(attributes or {}),
@@ -319,103 +295,3 @@ class Upsells:
     def to_json(value: Cart | Quote | Order | Placements) -> dict[str, Any]:
         """Turn a shape into the JSON that the HTTP endpoints give."""
         return to_json(value)
-
-
-class _Signals:
-    """Turns what the core tells into signals of the app."""
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-
-    def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:
-        self._send(upsell_cart_changed, session_ref=session_id, cause=cause, cart=cart)
-
-    def call_made(self, attempt: Attempt) -> None:
-        outcome = attempt.outcome
-        name = {Done: "done", Refused: "refused", NotSent: "not_sent"}.get(type(outcome), "unknown")
-        self._send(
-            upsell_call_made,
-            session_ref=attempt.session_id,
-            call=attempt.call.kind.value,
-            started_at=attempt.started_at,
-            milliseconds=attempt.milliseconds,
-            attempt=attempt.number,
-            outcome=name,
-            status=outcome.status,
-            request=attempt.request(),
-            answer=attempt.answer(),
-            detail=getattr(outcome, "detail", ""),
-        )
-
-    def hears_of_orders(self) -> bool:
-        return any(
-            True
-            for heard in (upsell_confirmed, upsell_refund_needed)
-            for _ in heard.receivers_for(self._app)
-        )
-
-    def order_settled(self, order: Order) -> None:
-        if order.status is OrderStatus.REFUND_NEEDED:
-            self._send(upsell_refund_needed, order=order)
-        elif order.status is OrderStatus.CONFIRMED:
-            self._send(upsell_confirmed, order=order)
-
-    def _send(self, signal: Any, **told: Any) -> None:
-        for receiver in signal.receivers_for(self._app):
-            try:
-                receiver(self._app, **told)
-            except Exception as error:
-                # Not its text, which may hold what it was told; whose it is is enough to find it.
-                log.error(
-                    "%r, a listener of %s, failed: %s",
-                    getattr(receiver, "__qualname__", type(receiver).__name__),
-                    signal.name,
-                    type(error).__name__,
-                )
-
-
-def _leave_to_the_guard(app: Flask) -> None:
-    """Keep Flask-WTF from our blueprint, whichever of us is initialised first.
-
-    It looks for a form's token; the guard has proofs of its own.
-    """
-
-    def exempt() -> None:
-        csrf = app.extensions.get("csrf")
-        if csrf is not None:
-            csrf.exempt(blueprint)
-
-    exempt()
-    app.before_request(exempt)  # before what Flask-WTF registers later
-
-
-def _read_settings(app: Flask, host: str | None) -> Settings:
-    settings, problems = Settings.read(app.config)
-    problems.extend(insecure(settings, app.config, host))
-    if not app.secret_key:
-        problems.append(
-            "SECRET_KEY is missing: set it, before init_app, to what "
-            '`python -c "import secrets; print(secrets.token_hex())"` prints.'
-        )
-    if problems:
-        raise ConfigError(problems)
-    return settings
-
-
-def _read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
-    """Read accepted unit prices. Raises ``InvalidInput`` that names the item."""
-    read: dict[str, Decimal] = {}
-    for cart_item_id, price in prices.items():
-        try:
-            read[cart_item_id] = read_amount(Decimal(price))
-        except (ArithmeticError, ValueError) as error:
-            field = f"acceptPrices.{cart_item_id}"
-            text = str(error) if isinstance(error, ValueError) else "must be a decimal number"
-            raise invalid({field: [text]}) from None
-    return read
-
-
-def _default_database(app: Flask) -> str:
-    folder = Path(app.instance_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'rokt-bff.db'}"

@@ -17,8 +17,9 @@ from marshmallow import fields, validate
 
 from bff.cart import CartItem
 from bff.config import Settings
+from bff.fields import Body, Number, invalid, load
 from bff.money import same_to_rounding
-from bff.schemas import Body, Number, invalid, load, read_item
+from bff.sdk_items import read_item
 from bff.shapes import Order, Quote
 
 

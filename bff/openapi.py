@@ -26,20 +26,18 @@ from bff.answering import (
     SessionAnswer,
 )
 from bff.describing import EXAMPLES, PRESS, UPDATE, as_json_schema
+from bff.fields import Body
 from bff.guard import BRIDGE_HEADER, Caller
 from bff.schemas import (
     AttributesBody,
-    Body,
     CancelBody,
-    Named,
     OrderBody,
     PlacementsBody,
     ProductsBody,
     PurchaseBody,
     ReserveBody,
-    SdkItem,
-    UpdateBody,
 )
+from bff.sdk_items import Named, SdkItem, UpdateBody
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -16,23 +16,19 @@ from werkzeug.routing import RequestRedirect
 
 from bff.answering import to_json
 from bff.buying import begun_to_json
-from bff.checkout import EMPTY_CART, PageQuestion
+from bff.checkout import EMPTY_CART
 from bff.errors import BffError, Unauthorized
+from bff.fields import load
 from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
 from bff.instant import load_press
 from bff.openapi import describe
+from bff.placements import PageQuestion
 from bff.problems import Anything, failed, refused
 from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
 from bff.reservation import Wish
-from bff.runtime import (
-    cookie_name,
-    kept_handle,
-    runtime,
-    shopper_language,
-    with_handle,
-)
+from bff.runtime import cookie_name, kept_handle, runtime, shopper_language, with_handle
 from bff.schemas import (
     AttributesBody,
     CancelBody,
@@ -41,9 +37,8 @@ from bff.schemas import (
     ProductsBody,
     PurchaseBody,
     ReserveBody,
-    load,
-    load_update,
 )
+from bff.sdk_items import load_update
 
 T = TypeVar("T")
 

@@ -79,6 +79,18 @@ class Worker:
                 if not self._work(draining):
                     stop.wait(REST)
 
+    def start(self) -> Callable[[], None]:
+        """Run in a thread. Returns what stops it: calls under way end, and then it returns."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self.run, args=[stop], name="rokt-bff worker")
+        thread.start()
+
+        def end() -> None:
+            stop.set()
+            thread.join()
+
+        return end
+
     def deliver_once(self, stop: threading.Event) -> tuple[int, int]:
         """Give back what was left behind, then attempt once each call that is due.
 

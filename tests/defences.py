@@ -153,13 +153,13 @@ DEFENCES: Mapping[str, Defence] = {
         f"{HARD}our_cookie_is_never_one_for_other_sites",
     ),
     "Flask-WTF leaves our calls to the guard": _line(
-        "extension.py",
+        "wiring.py",
         "app.before_request(exempt)  # before what Flask-WTF registers later", "pass",
         "tests/test_extension.py::test_flask_wtf_and_the_guard_live_beside_each_other",
     ),
     # --- what does not start ---
     "the start asks what is insecure": _line(
-        "extension.py", "problems.extend(insecure(settings, app.config, host))", "pass",
+        "wiring.py", "problems.extend(insecure(settings, app.config, host))", "pass",
         f"{HARD}a_shop_that_would_be_insecure_does_not_start_and_all_is_told_at_once",
     ),
     "secrets are long": _line(
@@ -227,7 +227,7 @@ DEFENCES: Mapping[str, Defence] = {
         "tests/test_bad_input.py::test_a_body_may_be_nested_32_deep_and_no_deeper",
     ),
     "a cart does not grow by what nobody reads": _line(
-        "schemas.py",
+        "sdk_items.py",
         "return data if data is None or len(data) <= MOST_HELD_PROVIDER_DATA else None",
         "return data", f"{LIMITS}what_a_provider_says_at_length_is_not_held",
     ),

@@ -9,7 +9,7 @@ import pytest
 from bff.cart import Update
 from bff.config import Settings
 from bff.errors import InvalidInput
-from bff.schemas import load_update
+from bff.sdk_items import load_update
 
 PLAIN = Settings(api_key="key", tag_id="tag")
 EUROS = Settings(api_key="key", tag_id="tag", default_currency="EUR")

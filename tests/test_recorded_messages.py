@@ -15,7 +15,7 @@ import pytest
 from bff.cart import HeldCart
 from bff.config import Settings
 from bff.errors import InvalidInput
-from bff.schemas import load_update
+from bff.sdk_items import load_update
 from tests.samples import PAGE, shown, told
 
 RECORDING = json.loads((Path(__file__).parent / "data" / "sdk-events.json").read_text("utf-8"))

@@ -14,13 +14,13 @@ import pytest
 import bff
 from bff.calls import any_call, confirm_call, reserve_call
 from bff.cart_api import Attempt
-from bff.checkout import PageQuestion
 from bff.config import Settings
 from bff.delivery import Answered
 from bff.guard import Access
 from bff.ledger import OrderRow
 from bff.outbox import Owed
 from bff.outcomes import read_answer
+from bff.placements import PageQuestion
 from bff.recording import Purchase
 from bff.reservation import Wish
 from bff.shapes import OrderStatus, Quote

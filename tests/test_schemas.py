@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bff.cart import CartItem, Update
 from bff.errors import InvalidInput
-from bff.schemas import MAX_ID, MAX_NAME, MAX_PROVIDER_DATA, MAX_TEXT, load_update
+from bff.fields import MAX_ID
+from bff.sdk_items import MAX_NAME, MAX_PROVIDER_DATA, MAX_TEXT, load_update
 from tests.samples import PAGE
 from tests.sdk_bodies import EUROS, GOOD, OLD, PLAIN, item, read, wrong, wrong_item
 

@@ -81,7 +81,7 @@ def _main(command: Sequence[str], environ: Mapping[str, str], output: str) -> No
     clock = FileClock(Path(environ["CAMPAIGN_CLOCK"]))
     with (
         patch.object(serving, "Upsells", partial(Upsells, clock=clock)),
-        patch.object(cli, "utc_now", clock),
+        patch.object(cli, "system_time", clock),
         patch.object(sys, "argv", ["rokt-bff", *command]),
     ):
         cli.main()

@@ -1,0 +1,179 @@
+"""The messages of the Web SDK that the page's bridge passes on: cart items, strictly read.
+
+Strictly where something is computed from them and tolerantly elsewhere: members that are not known
+are passed over, and of an old item only the two ids are looked at, since the rest may be made up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from bff.cart import CartItem, Update
+from bff.config import Settings
+from bff.errors import InvalidInput
+from bff.fields import ID, MAX_ID, TEXT, Body, Number, Quantity, Switch, invalid, load, text
+from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding
+
+MAX_NAME = 500
+MAX_TEXT = 5000
+# Taken unread; a provider's JSON. What is longer than this much is not held: nobody of us reads
+# it, Rokt is not sent it, and it would be written anew with every update of the cart.
+MAX_PROVIDER_DATA = 20000
+MOST_HELD_PROVIDER_DATA = 2000
+# "The largest seq": a page load with a million changes is no page load.
+MAX_SEQ = 1_000_000_000
+
+
+class Named(Schema):
+    """The one member of an old item that can be trusted, and of a removal that is needed."""
+
+    class Meta:
+        """Whatever else is there may be made up."""
+
+        unknown = EXCLUDE
+
+    cart_item_id = fields.String(
+        data_key="cartItemId", required=True, validate=[validate.Length(1, MAX_ID), ID]
+    )
+
+
+class SdkItem(Named):
+    """A CartItem of the Web SDK that is to be held."""
+
+    catalog_item_id = fields.String(
+        data_key="catalogItemId", required=True, validate=[validate.Length(1, MAX_ID), ID]
+    )
+    name = text(MAX_NAME)
+    description = text(MAX_TEXT)
+    quantity = Quantity(required=True)
+    unit_price = Number(data_key="unitPrice", required=True)
+    total_price = Number(data_key="totalPrice", allow_none=True)
+    currency = fields.String(allow_none=True, validate=validate.Length(max=10))
+    linked_product_id = fields.String(
+        data_key="linkedProductId", allow_none=True, validate=[validate.Length(1, MAX_ID), TEXT]
+    )
+    quantity_must_be_synchronized = Switch(data_key="quantityMustBeSynchronized", allow_none=True)
+    provider_data = fields.String(
+        data_key="providerData",
+        allow_none=True,
+        validate=[validate.Length(max=MAX_PROVIDER_DATA), TEXT],
+    )
+
+
+class UpdateBody(Body):
+    """``POST /cart/updates``: both spellings of the callback's two items."""
+
+    updated_item = fields.Dict(data_key="updatedItem", allow_none=True)
+    old_item = fields.Dict(data_key="oldItem", allow_none=True)
+    cart_item = fields.Dict(data_key="cartItem", allow_none=True)
+    old_cart_item = fields.Dict(data_key="oldCartItem", allow_none=True)
+    page = fields.UUID(allow_none=True)
+    seq = fields.Integer(strict=True, validate=validate.Range(1, MAX_SEQ), allow_none=True)
+    rokt_session_id = fields.String(
+        data_key="roktSessionId", validate=[validate.Length(1, 128), ID], allow_none=True
+    )
+    preselected = Switch(allow_none=True)
+
+
+def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
+    """Read an update and Rokt's session id, where the page told it.
+
+    Raises ``InvalidInput`` that names each wrong field as the body spells it.
+    """
+    body = load(UpdateBody(), data)
+    current = "updated_item" in body or "old_item" in body
+    first = "cart_item" in body or "old_cart_item" in body
+    if current and first:
+        raise invalid({"cartItem": ["cannot stand beside updatedItem: use one spelling"]})
+    if current:
+        new_name, updated, old = "updatedItem", body.get("updated_item"), body.get("old_item")
+    elif first:
+        new_name, updated, old = "cartItem", body.get("cart_item"), body.get("old_cart_item")
+    else:
+        missing = "is missing: send it and the old item, each an item or null"
+        raise invalid({"updatedItem": [missing]})
+    old_name = "oldItem" if new_name == "updatedItem" else "oldCartItem"
+    old_id = removed_catalog_id = None
+    if old is not None:
+        old_id = _load_item(Named(), old, old_name)["cart_item_id"]
+    item = removed_id = None
+    if updated is None:
+        removed_id = old_id
+        named = (old or {}).get("catalogItemId")
+        removed_catalog_id = named if isinstance(named, str) else None
+    elif _quantity_of(updated, new_name) == 0:
+        removed_id = _load_item(Named(), updated, new_name)["cart_item_id"]
+    else:
+        item = read_item(updated, new_name, settings)
+    page = body.get("page")
+    update = Update(
+        item=item,
+        removed_id=removed_id,
+        removed_catalog_id=removed_catalog_id,
+        old_id=old_id,
+        page=str(page) if page else None,
+        seq=body.get("seq"),
+        preselected=bool(body.get("preselected")),
+        name=new_name,
+    )
+    return update, body.get("rokt_session_id")
+
+
+def _quantity_of(item: Any, name: str) -> int:
+    """Read the quantity first: of an item with quantity 0 the rest is empty."""
+    schema = SdkItem(only=["quantity"])
+    quantity: int = _load_item(schema, item, name)["quantity"]
+    return quantity
+
+
+def _load_item(schema: Schema, item: object, name: str) -> dict[str, Any]:
+    try:
+        return load(schema, item)
+    except InvalidInput as error:
+        raise invalid({f"{name}.{field}": x for field, x in error.errors.items()}) from None
+
+
+def _held_data(data: str | None) -> str | None:
+    return data if data is None or len(data) <= MOST_HELD_PROVIDER_DATA else None
+
+
+def read_item(data: object, name: str, settings: Settings) -> CartItem:
+    """Read an SDK's CartItem that is to be held; ``name`` is what the body calls it.
+
+    Raises ``InvalidInput`` that names each wrong member.
+    """
+    item = _load_item(SdkItem(), data, name)
+    errors: dict[str, list[str]] = {}
+    quantity, unit_price = item["quantity"], item["unit_price"]
+    if quantity > settings.max_quantity:
+        errors[f"{name}.quantity"] = [f"must be at most {settings.max_quantity}"]
+    currency = item.get("currency") or ""
+    if currency in NO_CURRENCY and settings.default_currency:
+        currency = settings.default_currency
+    total = item.get("total_price")
+    if not is_currency(currency):
+        errors[f"{name}.currency"] = [
+            "must be a currency code of ISO 4217, such as USD"
+            + ("; ROKT_BFF_DEFAULT_CURRENCY is not set" if currency in NO_CURRENCY else "")
+        ]
+    elif not has_minor_digits(unit_price, currency):
+        digits = minor_digits(currency)
+        errors[f"{name}.unitPrice"] = [f"must have at most {digits} decimals in {currency}"]
+    elif total is not None and not same_to_rounding(total, unit_price * quantity, currency):
+        errors[f"{name}.totalPrice"] = ["must be unitPrice times quantity"]
+    if errors:
+        raise invalid(errors)
+    return CartItem(
+        cart_item_id=item["cart_item_id"],
+        catalog_item_id=item["catalog_item_id"],
+        name=item.get("name") or "",
+        description=item.get("description") or "",
+        quantity=quantity,
+        unit_price=unit_price,
+        currency=currency,
+        linked_product_id=item.get("linked_product_id"),
+        quantity_must_be_synchronized=bool(item.get("quantity_must_be_synchronized")),
+        provider_data=_held_data(item.get("provider_data")),
+    )
