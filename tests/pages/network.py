@@ -1,4 +1,4 @@
-"""What lies between a browser and the BFF: it can be cut, lose answers, and swap them.
+"""What lies between a browser and the BFF: it can lose answers, and swap them.
 
 Playwright answers the preflights of what it routes by itself, so a test about what the BFF tells a
 page elsewhere does without this.
@@ -25,10 +25,6 @@ class Network:
         self.kept: list[tuple[Route, APIResponse]] = []
         endpoints = re.compile(re.escape(f"{site.shop}/rokt/") + "(cart|session)")
         context.route(endpoints, lambda route: self.rule(route))
-
-    def cut(self) -> None:
-        """Nothing arrives."""
-        self.rule = Route.abort
 
     def mend(self) -> None:
         """Everything arrives."""

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Request
 
 from tests.pages.site import Site
 
-PATIENCE = 10.0  # seconds: what takes longer on a loopback has failed
+PATIENCE = 30.0  # seconds: what takes longer on a loopback has failed, however busy the machine
 LOOK_MS = 10
 
 
