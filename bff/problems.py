@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from flask import Response, make_response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import PathConverter
 
 from bff.answering import problem
 from bff.errors import BffError, StoreUnavailable, Unauthorized
@@ -35,11 +34,3 @@ def failed(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
-
-
-class Anything(PathConverter):
-    """Any path at all, to answer that nothing is there: a ``path`` ends where a line does."""
-
-    name = "rokt_bff_anything"
-    regex = r"(?s:[^/].*?)"
-    weight = PathConverter.weight + 1  # whatever else fits comes first

@@ -64,10 +64,8 @@ def create_app(
     except ConfigError as error:
         named = (_OWN_KEY.sub(PREFIX + "SECRET_KEY", text) for text in error.problems)
         raise ConfigError(list(named)) from None
-    # There is nothing but our endpoints here: whatever else is asked for gets our answers too,
-    # and no redirect, whose address would be made of the caller's own Host.
+    # There is nothing but our endpoints here: whatever else is asked for gets our answers too.
     app.register_error_handler(HTTPException, failed)
-    app.url_map.merge_slashes = False
     protect(app, runtime(app).settings)
     return app, upsells
 

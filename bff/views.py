@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
-from werkzeug.exceptions import NotFound as NoRoute
-from werkzeug.routing import RequestRedirect
+from flask import Response, current_app, g, jsonify, request
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from bff.answering import to_json
 from bff.buying import begun_to_json
 from bff.checkout import EMPTY_CART
 from bff.errors import BffError, Unauthorized
 from bff.fields import load
-from bff.guard import SAFE_METHODS, Access, Caller, admit, caller_of, opened_to
+from bff.guard import Access, Caller, admit, caller_of, opened_to
 from bff.instant import load_press
+from bff.nowhere import ClosedBlueprint, methods_here
 from bff.openapi import describe
 from bff.placements import PageQuestion
-from bff.problems import Anything, failed, refused
+from bff.problems import failed, refused
 from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
@@ -42,11 +41,7 @@ from bff.sdk_items import load_update
 
 T = TypeVar("T")
 
-blueprint = Blueprint("rokt_bff", __name__)
-
-
-# Comes before the routes that use it, which a blueprint registers in this order too.
-blueprint.record(lambda state: state.app.url_map.converters.update({Anything.name: Anything}))
+blueprint = ClosedBlueprint("rokt_bff", __name__)
 
 
 @blueprint.before_request
@@ -65,8 +60,8 @@ def no_store(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if request.method == "OPTIONS" and response.status_code == 200:
-        # Flask names the methods of ``nothing_here`` too, which takes them all.
-        response.headers["Allow"] = ", ".join([*_methods_here(), "OPTIONS"])
+        # Flask finds that what is nowhere takes them all.
+        response.headers["Allow"] = ", ".join([*methods_here(), "OPTIONS"])
     return response
 
 
@@ -243,39 +238,6 @@ def get_health() -> Response:
     """Tell that the server runs and reaches its database. 503 when it does not."""
     runtime().store.check_schema()
     return jsonify({"status": "ok"})
-
-
-@blueprint.route(
-    "/",
-    defaults={"rest": ""},
-    methods=[*SAFE_METHODS - {"OPTIONS"}, "POST"],
-    strict_slashes=False,  # no redirect: it would go to whatever Host the caller named
-)
-@blueprint.route(
-    f"/<{Anything.name}:rest>", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-)
-@opened_to(Caller.PUBLIC)
-def nothing_here(rest: str) -> Response:  # noqa: ARG001
-    """Answer what is not there with a problem document, instead of the shop's error page."""
-    allowed = _methods_here()
-    if allowed:
-        raise MethodNotAllowed(valid_methods=allowed)
-    # Without the path: somebody may have put a handle into it.
-    raise NoRoute("There is nothing here.")
-
-
-def _methods_here() -> list[str]:
-    """List the methods that this path really has."""
-    adapter = current_app.create_url_adapter(request)
-    # No path of ours is both read and written; an order's id may end like another route.
-    for methods in (["POST"], ["GET", "HEAD"]):
-        try:
-            endpoint, _ = adapter.match(method=methods[0]) if adapter else ("", {})
-        except (HTTPException, RequestRedirect):
-            continue
-        if endpoint != f"{blueprint.name}.{nothing_here.__name__}":
-            return methods
-    return []
 
 
 def _body() -> Any:

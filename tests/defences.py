@@ -25,6 +25,7 @@ WALK = "tests/test_walk.py::test_no_route_lets_anybody_in_who_may_not_and_nothin
 HARD = "tests/test_hardening.py::test_"
 LIMITS = "tests/test_limits.py::test_"
 HEADERS = "tests/test_headers.py::test_"
+PROBLEMS = "tests/test_problems.py::test_"
 ENDS = "tests/test_session_ends.py::test_"
 FIXED = "tests/test_fixation.py::test_"
 
@@ -241,12 +242,18 @@ DEFENCES: Mapping[str, Defence] = {
         f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",
     ),
     "no redirect to a name that the caller chose": _line(
-        "views.py",
-        "strict_slashes=False,  # no redirect: it would go to whatever Host the caller named", "",
-        f"{HEADERS}every_error_is_a_problem_document_and_no_answer_a_redirect",
+        "nowhere.py", "super().add_url_rule(*args, merge_slashes=False, **options)",
+        "super().add_url_rule(*args, **options)",
+        f"{PROBLEMS}nobody_is_sent_on_to_a_path_of_ours",
     ),
-    "nor one that drops a slash": _line(
-        "serving.py", "app.url_map.merge_slashes = False", "pass",
-        f"{HEADERS}every_error_is_a_problem_document_and_no_answer_a_redirect",
+    "two slashes are nowhere": _line(
+        "nowhere.py", "part_isolating = False  # it goes past slashes", "part_isolating = True",
+        f"{PROBLEMS}what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages",
+    ),
+    "so is a method that nobody knows": _line(
+        "nowhere.py",
+        "rule = app.url_rule_class(path, endpoint=endpoint, methods=None, merge_slashes=False)",
+        'rule = app.url_rule_class(path, endpoint=endpoint, methods=["GET", "POST"])',
+        f"{PROBLEMS}what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages",
     ),
 }  # fmt: skip

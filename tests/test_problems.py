@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -44,6 +45,15 @@ def with_pages_of_its_own(shop: Shop) -> None:
         ("GET", "/rokt/cart/updates", 405, "method_not_allowed"),
         ("PUT", "/rokt/orders", 405, "method_not_allowed"),
         ("POST", "/rokt/health", 405, "method_not_allowed"),
+        ("GET", "/rokt//cart", 404, "not_found"),
+        ("POST", "/rokt//cart/updates", 404, "not_found"),
+        ("POST", "/rokt/cart//updates", 404, "not_found"),
+        ("GET", "/rokt/cart//", 404, "not_found"),
+        ("GET", "/rokt//", 404, "not_found"),
+        ("TRACE", "/rokt", 404, "not_found"),
+        ("PROPFIND", "/rokt/nowhere", 404, "not_found"),
+        ("TRACE", "/rokt/cart", 405, "method_not_allowed"),
+        ("BREW", "/rokt/orders", 405, "method_not_allowed"),
     ],
 )
 def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages(
@@ -52,10 +62,23 @@ def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages
     with_pages_of_its_own(shop)
     answer = shop.app.test_client().open(path, method=method, headers=BRIDGE)
     assert problem_of(answer, status)["code"] == code
+    assert "Location" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
     if status == 405:
         assert answer.headers["Allow"] in {"GET, HEAD", "POST"}
         listed = shop.app.test_client().options(path).headers["Allow"]
         assert listed == f"{answer.headers['Allow']}, OPTIONS"
+
+
+def test_nobody_is_sent_on_to_a_path_of_ours(make_shop: Callable[..., Shop]) -> None:
+    """It would be at the host that the caller names."""
+    shop = make_shop(url_prefix="/shop/rokt")
+    with_pages_of_its_own(shop)
+    client = shop.app.test_client()
+    assert client.get("/shop/rokt/cart", headers=BRIDGE).status_code == 200
+    answer = client.get("/shop//rokt/cart", headers=BRIDGE | {"Host": "evil.example"})
+    assert answer.text == "the shop's 404"  # it is not under our prefix
+    assert "Location" not in answer.headers
 
 
 def test_a_path_of_two_lines_is_none_of_the_shop_s_either(shop: Shop) -> None:

@@ -33,6 +33,7 @@ LOOK_ALIKES = (
     "http://localhost:8000",
     "https://localhost",
 )
+EVERY_METHOD = {"POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"}  # of a rule that names none
 HEADER = {"Rokt-Bff": "1"}
 VOUCHED = {"Origin": OWN, "Sec-Fetch-Site": "same-origin"}
 JSON = "application/json"
@@ -84,7 +85,7 @@ def steps(app: Flask) -> Iterator[Step]:
         given = dict.fromkeys(rule.arguments, "order-1")
         built = rule.build(given)
         assert built is not None, rule
-        for method in sorted((rule.methods or set()) - SAFE_METHODS):
+        for method in sorted((rule.methods or EVERY_METHOD) - SAFE_METHODS):
             yield Step(rule, method, built[1], caller)
 
 
