@@ -30,7 +30,11 @@ MAX_FORMER = 8
 
 @dataclass(frozen=True, slots=True)
 class CartItem:
-    """One item as the Web SDK shows it: prices are what the shopper *saw*, no more."""
+    """One item as the Web SDK shows it: prices are what the shopper *saw*, no more.
+
+    Its ``providerData`` is left out: nobody of us reads it, Rokt is not sent it, and it would be
+    written anew with every update of the cart.
+    """
 
     cart_item_id: str
     catalog_item_id: str
@@ -41,7 +45,6 @@ class CartItem:
     currency: str
     linked_product_id: str | None = None
     quantity_must_be_synchronized: bool = False
-    provider_data: str | None = None
 
     @property
     def total_price(self) -> Decimal:

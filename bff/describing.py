@@ -7,7 +7,16 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from bff.fields import AMOUNT_TEXT, AmountText, Number, Quantity
+from bff.fields import (
+    AMOUNT_TEXT,
+    MAX_MEMBER_NAME,
+    MAX_MEMBERS,
+    MAX_VALUE,
+    AmountText,
+    Members,
+    Number,
+    Quantity,
+)
 from bff.money import MAX_AMOUNT
 
 # JSON Schema's patterns are JavaScript's. Half a surrogate pair is no JSON to begin with.
@@ -54,6 +63,23 @@ PRESS: Mapping[str, Any] = {
     },
 }
 
+# What the members of an object are whose names the caller gives, at whatever depth.
+_TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_MEMBER = {"$ref": "#/components/schemas/Member"}
+_MEMBERS: dict[str, Any] = {
+    "maxProperties": MAX_MEMBERS,
+    "propertyNames": {**_TEXT, "maxLength": MAX_MEMBER_NAME},
+    "additionalProperties": _MEMBER,
+}
+MEMBER: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": ["null", "boolean", "number"]},
+        {**_TEXT, "maxLength": MAX_VALUE},
+        {"type": "array", "maxItems": MAX_MEMBERS, "items": _MEMBER},
+        {"type": "object", **_MEMBERS},
+    ]
+}
+
 _HANDLE = "Qm9keSBvZiAyNTYgcmFuZG9tIGJpdHMgZm9yIHVzZQ0"
 _UUID = "0b4f4bb2-8f0c-4f6e-9a53-2f1b4c1eb1f0"
 EXAMPLES: Mapping[str, Any] = {
@@ -89,6 +115,8 @@ def as_json_schema(
         ret.pop("minimum", None)
         ret.pop("maximum", None)
         return {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    if isinstance(field, Members):
+        return _MEMBERS
     if isinstance(field, fields.Dict):
         sized = {"maxProperties": ret.pop("maxLength")} if "maxLength" in ret else {}
         return sized | ({"propertyNames": names} if (names := _names(field)) else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,9 @@ from typing import Any
 from bff.cart import CartItem, HeldCart, Line
 from bff.reservation import Wish
 from bff.shapes import Item, PriceChange, Quote, Rejected
+
+# An older release's document may have members that are not held any more.
+_MEMBERS = frozenset(field.name for field in fields(CartItem))
 
 
 def dump_item(item: CartItem) -> str:
@@ -81,7 +84,8 @@ def load_quote(text: str) -> Quote:
 
 
 def _item(data: dict[str, Any]) -> CartItem:
-    return CartItem(**{**data, "unit_price": Decimal(data["unit_price"])})
+    held = {name: value for name, value in data.items() if name in _MEMBERS}
+    return CartItem(**{**held, "unit_price": Decimal(data["unit_price"])})
 
 
 def _shown(data: dict[str, Any]) -> Item:

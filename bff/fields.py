@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -18,6 +19,12 @@ from bff.money import read_amount
 
 # The ids of Rokt's samples have 40 to 120 characters, with a provider's prefix.
 MAX_ID = 200
+
+# Payment details, say: a handful of short texts. On each level of objects and lists, so that
+# the description can say it too; the body's size and depth bound the whole.
+MAX_MEMBERS = 50
+MAX_MEMBER_NAME = 100
+MAX_VALUE = 1000
 
 # Below ``MAX_AMOUNT``; no currency has more than four minor digits.
 AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
@@ -80,6 +87,32 @@ class AmountText(fields.String):
         if not AMOUNT_TEXT.fullmatch(text):
             raise ValidationError('must be a decimal number as text, such as "12.50"')
         return Decimal(text)
+
+
+class Members(fields.Dict):
+    """An object whose members the caller names, passed on as they are: bounded on each level."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        members = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        _check_value(members)
+        return members
+
+
+def _check_value(value: Any) -> None:
+    """Refuse what is too large to be kept, or could be read but not be written again."""
+    if isinstance(value, dict | list):
+        if len(value) > MAX_MEMBERS:
+            raise ValidationError(f"has more than {MAX_MEMBERS} members on one level")
+        if any(len(name) > MAX_MEMBER_NAME for name in value if isinstance(value, dict)):
+            raise ValidationError(f"has a name of more than {MAX_MEMBER_NAME} characters")
+        for one in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_value(one)
+    if isinstance(value, str):
+        if len(value) > MAX_VALUE:
+            raise ValidationError(f"has a text of more than {MAX_VALUE} characters")
+        TEXT(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValidationError("has a number that is none")  # 1e400 can be read
 
 
 class Body(Schema):

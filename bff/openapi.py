@@ -25,7 +25,7 @@ from bff.answering import (
     QuoteAnswer,
     SessionAnswer,
 )
-from bff.describing import EXAMPLES, PRESS, UPDATE, as_json_schema
+from bff.describing import EXAMPLES, MEMBER, PRESS, UPDATE, as_json_schema
 from bff.fields import Body
 from bff.guard import BRIDGE_HEADER, Caller
 from bff.schemas import (
@@ -173,6 +173,7 @@ def describe(prefix: str, cookie: str) -> dict[str, Any]:
         spec.path(path=operation.path, operations={operation.method: _describe(operation)})
     document: dict[str, Any] = spec.to_dict()
     schemas = document["components"]["schemas"]
+    schemas["Member"] = MEMBER
     schemas["UpdateBody"] |= UPDATE
     schemas["UpdateBody"]["properties"] |= UPDATE["properties"]
     schemas["PurchaseBody"]["properties"] |= PRESS["properties"]

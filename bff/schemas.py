@@ -6,25 +6,16 @@ The Web SDK's messages are read in ``bff.sdk_items``; how our own shapes look as
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
-from bff.fields import ID, MAX_ID, TEXT, AmountText, Body, Quantity, Switch, invalid
+from bff.fields import ID, MAX_ID, TEXT, AmountText, Body, Members, Quantity, Switch, invalid
 from bff.money import read_amount
 from bff.products import MAX_PRODUCTS
 
 MAX_ATTRIBUTES = 100
-
-
-def _sendable(value: object) -> None:
-    """Refuse what could be read but not be written to Rokt again."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (UnicodeEncodeError, RecursionError):
-        raise ValidationError("has characters that are no text, or too many levels") from None
 
 
 class AttributesBody(Body):
@@ -74,7 +65,7 @@ class OrderBody(AttributesBody):
         data_key="orderId", required=True, validate=[validate.Length(1, 128), ID]
     )
     quote_id = fields.UUID(data_key="quoteId", allow_none=True, load_default=None)
-    extra = fields.Dict(keys=fields.String(), validate=_sendable, load_default=dict)
+    extra = Members(load_default=dict)
 
 
 class ProductsBody(Body):

@@ -18,10 +18,6 @@ from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, 
 
 MAX_NAME = 500
 MAX_TEXT = 5000
-# Taken unread; a provider's JSON. What is longer than this much is not held: nobody of us reads
-# it, Rokt is not sent it, and it would be written anew with every update of the cart.
-MAX_PROVIDER_DATA = 20000
-MOST_HELD_PROVIDER_DATA = 2000
 # "The largest seq": a page load with a million changes is no page load.
 MAX_SEQ = 1_000_000_000
 
@@ -55,11 +51,6 @@ class SdkItem(Named):
         data_key="linkedProductId", allow_none=True, validate=[validate.Length(1, MAX_ID), TEXT]
     )
     quantity_must_be_synchronized = Switch(data_key="quantityMustBeSynchronized", allow_none=True)
-    provider_data = fields.String(
-        data_key="providerData",
-        allow_none=True,
-        validate=[validate.Length(max=MAX_PROVIDER_DATA), TEXT],
-    )
 
 
 class UpdateBody(Body):
@@ -135,10 +126,6 @@ def _load_item(schema: Schema, item: object, name: str) -> dict[str, Any]:
         raise invalid({f"{name}.{field}": x for field, x in error.errors.items()}) from None
 
 
-def _held_data(data: str | None) -> str | None:
-    return data if data is None or len(data) <= MOST_HELD_PROVIDER_DATA else None
-
-
 def read_item(data: object, name: str, settings: Settings) -> CartItem:
     """Read an SDK's CartItem that is to be held; ``name`` is what the body calls it.
 
@@ -175,5 +162,4 @@ def read_item(data: object, name: str, settings: Settings) -> CartItem:
         currency=currency,
         linked_product_id=item.get("linked_product_id"),
         quantity_must_be_synchronized=bool(item.get("quantity_must_be_synchronized")),
-        provider_data=_held_data(item.get("provider_data")),
     )

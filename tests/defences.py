@@ -24,6 +24,7 @@ GUARD = "tests/test_guard.py::test_"
 WALK = "tests/test_walk.py::test_no_route_lets_anybody_in_who_may_not_and_nothing_changes"
 HARD = "tests/test_hardening.py::test_"
 LIMITS = "tests/test_limits.py::test_"
+BOUNDS = "tests/test_bounds.py::test_"
 HEADERS = "tests/test_headers.py::test_"
 PROBLEMS = "tests/test_problems.py::test_"
 ENDS = "tests/test_session_ends.py::test_"
@@ -227,10 +228,17 @@ DEFENCES: Mapping[str, Defence] = {
         "reading.py", "if _is_deeper(data, MAX_DEPTH):", "if False:",
         "tests/test_bad_input.py::test_a_body_may_be_nested_32_deep_and_no_deeper",
     ),
-    "a cart does not grow by what nobody reads": _line(
-        "sdk_items.py",
-        "return data if data is None or len(data) <= MOST_HELD_PROVIDER_DATA else None",
-        "return data", f"{LIMITS}what_a_provider_says_at_length_is_not_held",
+    "what a shop adds to a confirm has a size": _line(
+        "fields.py", "if len(value) > MAX_MEMBERS:", "if False:",
+        f"{BOUNDS}further_members_of_a_confirm_are_bounded",
+    ),
+    "also its texts": _line(
+        "fields.py", "if len(value) > MAX_VALUE:", "if False:",
+        f"{BOUNDS}further_members_of_a_confirm_are_bounded",
+    ),
+    "and it is JSON": _line(
+        "fields.py", "if isinstance(value, float) and not isfinite(value):", "if False:",
+        f"{BOUNDS}further_members_of_a_confirm_are_bounded",
     ),
     # --- what a browser is told ---
     "answers bind the browser": _line(

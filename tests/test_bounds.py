@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 
 from tests.answers import problem_of
-from tests.shopping import Shop, Shopper, ok, server_post
+from tests.shopping import SERVER, Shop, Shopper, ok, server_post
 from tests.test_bad_input import refused
 
 
@@ -125,6 +127,47 @@ def test_a_wrong_order_is_refused_by_name(
     shop: Shop, body: dict[str, Any], fields: list[str]
 ) -> None:
     refused(server_post(shop, "/orders", body), 422, *fields)
+
+
+def inside(extra: object) -> dict[str, Any]:
+    return {"payment": [{"card": extra}]}
+
+
+TOO_MUCH = {
+    "many members": {f"m{n}": 1 for n in range(51)},
+    "a long list": {"a": [1] * 51},
+    "a long name": {"x" * 101: 1},
+    "a long text": {"a": "x" * 1001},
+    "a NUL": {"a": "b\x00c"},
+    "a NUL in a name": {"b\x00c": 1},
+}
+
+
+@pytest.mark.parametrize("deeply", [False, True])
+def test_further_members_of_a_confirm_are_bounded(shopper: Shopper, deeply: bool) -> None:
+    shop = shopper.shop
+    shopper.add()
+    shopper.reserve()
+    body = {"handle": shopper.handle, "orderId": "A"}
+    document = ok(shop.app.test_client().get("/rokt/openapi.json"))["components"]
+    described = OAS31Validator({"components": document, "$ref": "#/components/schemas/OrderBody"})
+    for what, extra in TOO_MUCH.items():
+        wrong = body | {"extra": inside(extra) if deeply else extra}
+        refused(server_post(shop, "/orders", wrong), 422, "extra")
+        assert not described.is_valid(wrong), what
+    # What is no number can be written as one: 1e400 is read as infinite.
+    text = json.dumps(body | {"extra": inside({"a": 5}) if deeply else {"a": 5}})
+    answer = shop.app.test_client().post(
+        "/rokt/orders", data=text.replace("5}", "1e400}"), content_type="application/json",
+        headers=SERVER,
+    )  # fmt: skip
+    refused(answer, 422, "extra")
+    assert shop.calls("confirm") == []
+    most = {f"m{n}".ljust(100, "m"): "x" * 1000 for n in range(50)} | {"list": list(range(50))}
+    del most["m0".ljust(100, "m")]
+    whole = body | {"extra": inside(most) if deeply else most}
+    assert described.is_valid(whole)
+    ok(server_post(shop, "/orders", whole))
 
 
 def test_further_members_of_a_confirm_must_be_text_that_can_be_sent(

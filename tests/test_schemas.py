@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bff.cart import CartItem, Update
 from bff.errors import InvalidInput
 from bff.fields import MAX_ID
-from bff.sdk_items import MAX_NAME, MAX_PROVIDER_DATA, MAX_TEXT, load_update
+from bff.sdk_items import MAX_NAME, MAX_TEXT, load_update
 from tests.samples import PAGE
 from tests.sdk_bodies import EUROS, GOOD, OLD, PLAIN, item, read, wrong, wrong_item
 
@@ -46,11 +46,10 @@ def test_what_goes_with_the_items_is_read() -> None:
 
 
 def test_optional_members_of_an_item_are_read() -> None:
-    more = {"linkedProductId": "SKU", "quantityMustBeSynchronized": True, "providerData": "{"}
+    more = {"linkedProductId": "SKU", "quantityMustBeSynchronized": True}
     found = read({"updatedItem": item(**more)}).item
     assert found is not None
     assert (found.linked_product_id, found.quantity_must_be_synchronized) == ("SKU", True)
-    assert found.provider_data == "{"
 
 
 def test_members_that_nobody_knows_are_passed_over() -> None:
@@ -60,7 +59,7 @@ def test_members_that_nobody_knows_are_passed_over() -> None:
 
 def test_what_is_null_or_absent_of_the_optional_is_empty() -> None:
     bare = {k: v for k, v in GOOD.items() if k not in ("name", "description", "totalPrice")}
-    optional = ("name", "description", "linkedProductId", "providerData", "page", "seq")
+    optional = ("name", "description", "linkedProductId", "page", "seq")
     for one in (bare, item(**dict.fromkeys(optional)), item(quantityMustBeSynchronized=None)):
         assert read({"updatedItem": one, "page": None, "seq": None}).item is not None
 
@@ -115,7 +114,6 @@ def test_an_item_that_is_no_object_is_refused_by_its_name(name: str, value: obje
         ("linkedProductId", MAX_ID),
         ("name", MAX_NAME),
         ("description", MAX_TEXT),
-        ("providerData", MAX_PROVIDER_DATA),
     ],
 )
 def test_texts_are_bounded_and_hold_what_a_database_can_keep(name: str, most: int) -> None:
