@@ -25,7 +25,7 @@ from bff.answering import to_json
 from bff.cart import Update
 from bff.checkout import Checkout
 from bff.errors import Unauthorized
-from bff.instant import Press, Why, hindrance
+from bff.instant import Press, Why, difference, hindrance
 from bff.recording import Purchase
 from bff.reservation import Wish
 from bff.shapes import Order, Quote
@@ -39,7 +39,8 @@ SESSION_OF_A_PRESS = timedelta(hours=1)
 class Begun:
     """A press whose items are reserved: ``quote`` may be charged unless ``why`` says no.
 
-    ``order``: it was bought before, and this is a repetition. ``handle`` is the press's own.
+    ``order``: it was bought before, and this is a repetition, or says to be one: then ``why`` says
+    how this press is another. ``handle`` is the press's own.
     """
 
     handle: str = field(repr=False)
@@ -65,7 +66,7 @@ class Buying:
         own = handle_of(handle, press.purchase_id)
         rokt_session_id = self._open(handle, own)
         if (order := self._bought_before(own)) is not None:
-            return Begun(own, order=order)
+            return Begun(own, order=order, why=difference(press, order.items))
         for item in press.items:
             # Late for a press that was bought meanwhile: the new cart stays empty.
             update = Update(item=item, page=press.purchase_id, seq=1, name="upsellItems")
@@ -75,7 +76,8 @@ class Buying:
         if why is None:
             return Begun(own, quote)
         if (order := self._bought_before(own)) is not None:
-            return Begun(own, order=order)  # by a repetition that was faster
+            # By a repetition that was faster.
+            return Begun(own, order=order, why=difference(press, order.items))
         self.give_up(own)
         return Begun(own, quote, why=why)
 

@@ -7,7 +7,7 @@ became of it. The bridge adds ``purchaseId``, one UUID a press of the button.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +20,7 @@ from bff.config import Settings
 from bff.fields import Body, Number, invalid, load
 from bff.money import same_to_rounding
 from bff.sdk_items import read_item
-from bff.shapes import Order, Quote
+from bff.shapes import Item, Order, Quote
 
 
 class Why(StrEnum):
@@ -89,11 +89,23 @@ def hindrance(press: Press, quote: Quote) -> Why | None:
 
     All of it or nothing: the shopper took one total. Rokt's price may be lower, never higher.
     """
-    if quote.price_changes and any(x.after > x.before for x in quote.price_changes):
+    if any(x.after > x.before for x in quote.price_changes):
         return Why.PRICE_CHANGED
-    had = {item.cart_item_id: item.quantity for item in quote.items}
-    wanted = {item.cart_item_id: item.quantity for item in press.items}
-    return None if had == wanted else Why.NOT_AVAILABLE
+    return difference(press, quote.items)
+
+
+def difference(press: Press, items: Sequence[Item]) -> Why | None:
+    """Say how items at Rokt are other than what was pressed for, None when they are that.
+
+    They can be: a press may come again with the same id and say something else.
+    """
+    had = {item.cart_item_id: (item.quantity, item.currency) for item in items}
+    wanted = {item.cart_item_id: (item.quantity, item.currency) for item in press.items}
+    if had != wanted:
+        return Why.NOT_AVAILABLE
+    taken = {item.cart_item_id: item.unit_price for item in press.items}
+    dearer = any(item.unit_price > taken[item.cart_item_id] for item in items)
+    return Why.PRICE_CHANGED if dearer else None
 
 
 def bought(press: Press, order: Order) -> dict[str, Any]:

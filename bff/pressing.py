@@ -45,7 +45,7 @@ def _buy(buying: Buying, charge: Charge, handle: str, pressed: Press) -> dict[st
         begun = buying.begin(handle, pressed, Wish(accept_language=language))
     except Unauthorized:
         return not_bought(pressed.said, Why.NO_SESSION)
-    if begun.order is not None:
+    if begun.order is not None and begun.why is None:
         return bought(pressed, begun.order)
     if begun.quote is None or begun.why is not None:
         return not_bought(pressed.said, begun.why or Why.NOT_AVAILABLE)

@@ -27,6 +27,7 @@ LIMITS = "tests/test_limits.py::test_"
 BOUNDS = "tests/test_bounds.py::test_"
 HEADERS = "tests/test_headers.py::test_"
 PROBLEMS = "tests/test_problems.py::test_"
+MONEY = "tests/test_money_attacks.py::test_"
 ENDS = "tests/test_session_ends.py::test_"
 FIXED = "tests/test_fixation.py::test_"
 
@@ -185,6 +186,97 @@ DEFENCES: Mapping[str, Defence] = {
     "a server that others reach is behind TLS": _line(
         "hardening.py", "yield from _open_host(settings, config, host)", "pass",
         f"{HARD}a_server_that_others_reach_is_behind_tls",
+    ),
+    # --- money ---
+    "what is dearer than was seen is not charged": _line(
+        "shapes.py", "if not row.is_dearer():", "if True:",
+        f"{MONEY}what_a_page_claims_of_an_item_does_not_change_its_price",
+    ),
+    "nor what Rokt locked in other money": _line(
+        "answers.py",
+        "if currency != asked.currency or not is_currency(asked.currency):", "if False:",
+        f"{MONEY}what_a_page_claims_of_an_item_does_not_change_its_price",
+    ),
+    "a quantity has an end": _line(
+        "sdk_items.py", "if quantity > settings.max_quantity:", "if False:",
+        f"{MONEY}what_a_page_claims_of_an_item_does_not_change_its_price",
+    ),
+    "what is granted is what is charged": _line(
+        "granting.py", "quantity=grant.quantity,", "quantity=row.item.quantity,",
+        f"{MONEY}more_than_there_is_is_not_charged",
+    ),
+    "a reservation is its session's": _line(
+        "ledger.py", "reservations.c.session_id == session_id,", "",
+        f"{MONEY}another_shopper_s_item_is_theirs",
+    ),
+    "consent is to a price": _line(
+        "reservation.py", "return self.unit_price > self.seen_price",
+        "return self.unit_price > self.seen_price and self.accepted_price is None",
+        f"{MONEY}less_than_is_locked_cannot_be_agreed_to",
+    ),
+    "and to what was shown": _line(
+        "reserving.py", "before = [row.accepted_price for row in stale if row.is_for(line)]",
+        "before = [row.accepted_price for row in stale]",
+        f"{MONEY}a_price_is_agreed_to_for_what_was_shown",
+    ),
+    "no other page agrees": _line(
+        "guard.py", "if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):",
+        "if False:", f"{MONEY}nobody_agrees_for_somebody_else",
+    ),
+    "a quote is bought once": _line(
+        "recording.py",
+        "if quote is not None and "
+        "ledger.order_of_quote(connection, session.id, quote.quote_id):",
+        "if False:", f"{MONEY}a_quote_is_bought_once",
+    ),
+    "what is reserved again is no dearer": _line(
+        "renewing.py", "if grant is not None and _as_good(grant, row):", "if grant is not None:",
+        f"{MONEY}a_quote_of_yesterday_s_price_buys_nothing_dearer",
+    ),
+    "a quote is its session's": _line(
+        "store.py",
+        "query = select(quotes.c.document).where(quotes.c.session_id == session_id)",
+        "query = select(quotes.c.document)", f"{MONEY}another_shopper_s_quote_is_theirs",
+    ),
+    "an order is its session's": _line(
+        "confirming.py",
+        "if known is not None and (session is None or known.session_id != session.id):",
+        "if known is not None and session is None:", f"{MONEY}another_shopper_s_quote_is_theirs",
+    ),
+    "a quote is of the cart as it is": _line(
+        "reserving.py",
+        "if session is not None and session.cart.version == started.session.cart.version:",
+        "if session is not None:", f"{MONEY}what_is_changed_while_rokt_is_asked_is_asked_for_too",
+    ),
+    "what was quoted is what is confirmed": _line(
+        "recording.py", "quote = store.find_quote(connection, session.id, purchase.quote_id)",
+        "quote = store.find_quote(connection, session.id)",
+        f"{MONEY}what_is_changed_after_the_quote_is_not_in_it",
+    ),
+    "a press buys what it says": _line(
+        "instant.py", "return difference(press, quote.items)", "return None",
+        f"{MONEY}a_press_that_is_repeated_buys_what_was_pressed_first_or_nothing",
+    ),
+    "so does its repetition": _line(
+        "pressing.py", "if begun.order is not None and begun.why is None:",
+        "if begun.order is not None:",
+        f"{MONEY}a_press_that_is_repeated_buys_what_was_pressed_first_or_nothing",
+    ),
+    "the key is no use to a page": _line(
+        "guard.py",
+        'if any(x == "Origin" or x.startswith("Sec-Fetch-") for x, _ in request.headers):',
+        "if False:", f"{MONEY}a_browser_confirms_cancels_and_sells_nothing",
+    ),
+    "what the database has is no handle": _line(
+        "store.py", "query = select(sessions).where(sessions.c.handle_hash == hash_handle(handle))",
+        "query = select(sessions).where(sessions.c.handle_hash.in_([hash_handle(handle), handle]))",
+        f"{MONEY}what_is_known_of_a_session_is_no_handle",
+    ),
+    "a planted handle moves no money": _line(
+        "store.py",
+        ".values(handle_hash=hash_handle(new), previous_hash=hash_handle(old), rotated_at=now)",
+        ".values(previous_hash=hash_handle(new), rotated_at=now)",
+        f"{MONEY}a_handle_planted_before_the_login_moves_no_money_after_it",
     ),
     # --- how much ---
     "sessions are counted": _line(
