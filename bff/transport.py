@@ -1,34 +1,48 @@
 """An HTTP client whose calls end at their time limit and at a size, whatever the other side does.
 
 ``requests`` limits the wait for the *next* byte; a server that sends one byte a second could
-hold a shopper for ever. So a timer shuts the call's socket at the limit, and the body is read
-in pieces up to a bound. Redirects are not followed, cookies not kept, and nothing is repeated:
-the outbox alone repeats a POST. Certificates are always verified; proxies of the environment
-are honoured.
+hold a shopper for ever. So a timer shuts the call's socket at the limit, from the moment that
+there is one: while a proxy connects and TLS begins, too. (Before that ``bff.dialling`` keeps the
+time.) The body is read in pieces up to a bound, packed and unpacked.
+
+Redirects are not followed, cookies not kept, no ``.netrc`` read, and nothing is repeated: the
+outbox alone repeats a POST. Certificates are always verified, by the authorities of ``certifi``
+or of ``REQUESTS_CA_BUNDLE``. Proxies of the environment are honoured, but not for a server on
+this machine: its calls are not encrypted, and no proxy can reach it.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from bff.dialling import dial
+from bff.kinds import is_loopback
 
 # Rokt's answers are a few kilobytes. A megabyte would be a mistake or an attack.
 MAX_ANSWER = 1 << 20
+# For ``requests``, an empty one is there and so goes before those of the environment.
+_NO_PROXIES = {"http": "", "https": "", "all": ""}
+# What zlib takes for: gzip or zlib, as the first bytes say.
+_PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 
 class NeverConnected(Exception):
-    """No connection was made: the other side surely knows nothing of the call."""
+    """No request was sent: the other side surely knows nothing of the call."""
 
 
 class Broken(Exception):
@@ -62,9 +76,10 @@ class Transport:
                 with self._session().post(
                     url,
                     data=body,
-                    headers=dict(headers),
+                    headers={"Accept-Encoding": "identity", **headers},
                     timeout=(min(self._connect_timeout, limit), limit),
                     allow_redirects=False,
+                    proxies=dict(_NO_PROXIES) if is_loopback(urlsplit(url).hostname) else None,
                     stream=True,
                 ) as response:
                     answer = _read(response)
@@ -76,14 +91,11 @@ class Transport:
                         retry_after=response.headers.get("Retry-After"),
                         date=response.headers.get("Date"),
                     )
-            except requests.ConnectTimeout:
-                raise NeverConnected("could not connect in time") from None
             except (requests.RequestException, HTTPError, OSError) as error:
-                if timer.ended or isinstance(error, requests.Timeout):
-                    raise Broken("time limit reached") from None
-                if _never_connected(error):
-                    raise NeverConnected("could not connect") from None
-                raise Broken("the connection broke") from None
+                late = timer.ended or isinstance(error, requests.Timeout)
+                if not timer.sent:
+                    raise NeverConnected(_why_not(error, late=late)) from None
+                raise Broken("time limit reached" if late else "the connection broke") from None
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -98,24 +110,42 @@ class Transport:
 
 
 def _read(response: requests.Response) -> bytes:
-    """Read the body as sent, up to ``MAX_ANSWER``; a shorter one than announced is an error."""
+    """Read the body, up to ``MAX_ANSWER``; a shorter one than announced is an error.
+
+    Unpacked here, since a few kilobytes can be packed gigabytes; and only where the other side
+    packs unasked.
+    """
     pieces: list[bytes] = []
     size = 0
-    for piece in response.iter_content(65536):
+    for piece in response.raw.stream(65536, decode_content=False):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_ANSWER:
             raise Broken("the answer is too large")
-    return b"".join(pieces)
+    body = b"".join(pieces)
+    bits = _PACKED.get(response.headers.get("Content-Encoding", "").strip().lower())
+    if bits is None or not body:
+        return body
+    unpacking = zlib.decompressobj(bits)
+    try:
+        body = unpacking.decompress(body, MAX_ANSWER + 1)
+    except zlib.error:
+        raise Broken("the answer cannot be unpacked") from None
+    if len(body) > MAX_ANSWER:
+        raise Broken("the answer is too large")
+    if not unpacking.eof:
+        raise Broken("the answer is cut short")
+    return body
 
 
-def _never_connected(error: BaseException) -> bool:
-    """Look in the causes for a connection that was refused or never made."""
-    text = repr(error)
-    return any(
-        name in text
-        for name in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
-    )
+def _why_not(error: BaseException, *, late: bool) -> str:
+    if late:
+        return "could not connect in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "could not connect: no TLS, or no certificate that is trusted"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "could not connect through the proxy"
+    return "could not connect"
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -123,10 +153,11 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Timer:
-    """Shuts the sockets of one call when its time is up."""
+    """Shuts the sockets of one call when its time is up; knows whether its request went out."""
 
     def __init__(self, limit: float) -> None:
         self.ended = False
+        self.sent = False
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._timer = threading.Timer(limit, self._end)
@@ -138,15 +169,17 @@ class _Timer:
     def stop(self) -> None:
         self._timer.cancel()
         with self._lock:
+            for sock in self._sockets:
+                sock.close()
             self._sockets.clear()
 
-    def watch(self, sock: socket.socket | None) -> None:
+    def watch(self, sock: socket.socket) -> None:
+        """Watch a connection, by a second handle of it: TLS takes the first away."""
+        own = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
-            if sock is not None and not self.ended:
-                self._sockets.append(sock)
-                return
-        if sock is not None:
-            _shut(sock)
+            self._sockets.append(own)
+            if self.ended:
+                _shut(own)
 
     def _end(self) -> None:
         with self._lock:
@@ -177,34 +210,43 @@ def _deadline(limit: float) -> Iterator[_Timer]:
         _current.timer = None
 
 
-def _watch(sock: Any) -> None:
-    timer: _Timer | None = getattr(_current, "timer", None)
-    if timer is not None:
-        timer.watch(sock)
+def _timer() -> _Timer | None:
+    return getattr(_current, "timer", None)
 
 
-class _Connection(HTTPConnection):
-    """Tells the running call's timer which socket it uses, a new one or one from the pool."""
+class _Watched(HTTPConnection):
+    """Tells the running call's timer which connection it uses, a new one or one from the pool."""
 
-    def connect(self) -> None:
-        super().connect()
-        _watch(self.sock)
+    def _new_conn(self) -> socket.socket:
+        # Before a proxy is asked to connect, and before TLS.
+        timer = _timer()
+        try:
+            sock = dial(self._dns_host, self.port, self.timeout or 0.0, self.socket_options)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no connection") from error
+        if timer is not None:
+            timer.watch(sock)
+        return sock
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _watch(self.sock)
-        super().putrequest(*args, **kwargs)
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        timer = _timer()
+        if self.sock is None:
+            self.connect()
+        elif timer is not None:
+            timer.watch(self.sock)
+        if timer is not None:
+            timer.sent = True
+        super().request(*args, **kwargs)
 
 
-class _SecureConnection(HTTPSConnection):
-    """The same over TLS."""
+class _Connection(_Watched):
+    pass
 
-    def connect(self) -> None:
-        super().connect()
-        _watch(self.sock)
 
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _watch(self.sock)
-        super().putrequest(*args, **kwargs)
+class _SecureConnection(_Watched, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):

@@ -9,11 +9,14 @@ import pytest
 
 from tests.breaking import TOP, fails_with
 from tests.defences import DEFENCES
+from tests.defences_of_calls import CALLS
+
+ALL = {**DEFENCES, **CALLS}
 
 
-@pytest.mark.parametrize("name", DEFENCES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_line_is_in_the_code_and_its_test_is_there(name: str) -> None:
-    defence = DEFENCES[name]
+    defence = ALL[name]
     assert defence.broken.is_there()
     path, _, function = defence.test.partition("::")
     tree = ast.parse((TOP / path).read_text())
@@ -21,7 +24,7 @@ def test_the_line_is_in_the_code_and_its_test_is_there(name: str) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", DEFENCES)
+@pytest.mark.parametrize("name", ALL)
 def test_without_the_line_the_test_fails(name: str, tmp_path: Path) -> None:
-    noticed, printed = fails_with(DEFENCES[name].broken, [DEFENCES[name].test], tmp_path)
+    noticed, printed = fails_with(ALL[name].broken, [ALL[name].test], tmp_path)
     assert noticed, printed

@@ -1,0 +1,93 @@
+"""The lines that keep calls to Rokt safe: how each is broken, and the test that notices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.breaking import Breakage
+from tests.defences import Defence
+
+WAY = "tests/test_transport.py::test_"
+NAMES = "tests/test_dialling.py::test_"
+SIZES = "tests/test_answer_sizes.py::test_"
+LIMITS = "tests/test_cart_api_limits.py::test_"
+
+
+def line(module: str, line: str, instead: str, test: str) -> Defence:
+    return Defence(Breakage(module, line, instead), test)
+
+
+CALLS: Mapping[str, Defence] = {
+    "certificates are verified": line(
+        "transport.py", "allow_redirects=False,", "allow_redirects=False, verify=False,",
+        f"{WAY}an_unknown_authority_is_not_told_the_key",
+    ),
+    "a redirect leads nowhere": line(
+        "transport.py", "allow_redirects=False,", "allow_redirects=True,",
+        f"{LIMITS}a_redirect_is_not_followed",
+    ),
+    "the key goes through no proxy unencrypted": line(
+        "transport.py",
+        "proxies=dict(_NO_PROXIES) if is_loopback(urlsplit(url).hostname) else None,", "",
+        f"{WAY}no_proxy_comes_between_servers_of_one_machine",
+    ),
+    "no password of a file is sent": line(
+        "transport.py", "session.auth = _no_auth  # else a .netrc could add credentials", "pass",
+        f"{WAY}no_password_of_a_netrc_is_sent",
+    ),
+    "cookies are not kept": line(
+        "transport.py", "session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))",
+        "pass", f"{LIMITS}cookies_are_not_kept",
+    ),
+    "what did not go out was not sent": line(
+        "transport.py", "if not timer.sent:", "if False:",
+        f"{WAY}an_unknown_authority_is_not_told_the_key",
+    ),
+    "what went out may have arrived": line(
+        "transport.py", "timer.sent = True", "pass",
+        f"{LIMITS}a_connection_that_breaks_after_the_request_is_not_repeated",
+    ),
+    "the limit holds before the request": line(
+        "transport.py", "timer.watch(sock)", "pass",
+        f"{WAY}the_limit_holds_against_a_proxy_that_drips",
+    ),
+    "the limit holds for a kept connection": line(
+        "transport.py", "timer.watch(self.sock)", "pass",
+        f"{WAY}the_limit_holds_for_a_second_call_of_a_connection",
+    ),
+    "what is cut off by the limit is no answer": line(
+        "transport.py", "if timer.ended:", "if False:",
+        f"{LIMITS}the_limit_holds_against_a_body_without_an_announced_end",
+    ),
+    "an answer has a size": line(
+        "transport.py", "if size > MAX_ANSWER:", "if False:", f"{SIZES}what_has_no_end_is_cut_off",
+    ),
+    "also unpacked": line(
+        "transport.py", "body = unpacking.decompress(body, MAX_ANSWER + 1)",
+        "body = unpacking.decompress(body)",
+        f"{SIZES}a_small_answer_that_unpacks_to_gigabytes_takes_little_memory",
+    ),
+    "a part is no answer": line(
+        "transport.py", "if not unpacking.eof:", "if False:",
+        f"{SIZES}what_cannot_be_unpacked_is_no_answer",
+    ),
+    "the limit is for all addresses": line(
+        "dialling.py", "end = time.monotonic() + seconds", 'end = float("inf")',
+        f"{NAMES}the_limit_holds_for_all_addresses_of_a_name_together",
+    ),
+    "an address leaves time for the next": line(
+        "dialling.py",
+        "sock = _connect(addresses[-1 - others], time_left / 2 if others else time_left, options)",
+        "sock = _connect(addresses[-1 - others], time_left, options)",
+        f"{NAMES}an_address_that_leads_nowhere_leaves_time_for_the_next",
+    ),
+    "a look-up has a limit": line(
+        "dialling.py", "found = running.result(timeout=seconds)", "found = running.result()",
+        f"{NAMES}the_limit_holds_against_a_name_server_that_is_silent",
+    ),
+    "look-ups are shared": line(
+        "dialling.py", "running = _looking_up.setdefault(key, own)",
+        "running = _looking_up[key] = own",
+        f"{NAMES}the_limit_holds_against_a_name_server_that_is_silent",
+    ),
+}  # fmt: skip
