@@ -44,7 +44,9 @@ class Attempt:
     def answer(self) -> Any:
         """Return Rokt's answer, where there is an object, as far as it may be shown."""
         answer = getattr(self.outcome, "answer", None)
-        return mask_answer(answer, self.private) if isinstance(answer, Mapping) else None
+        if not isinstance(answer, Mapping):
+            return None
+        return mask_answer(answer, self.request(), self.private)
 
 
 class CartApi:

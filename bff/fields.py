@@ -32,10 +32,12 @@ AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 ID = validate.Regexp(r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has odd characters")
 # JSON can carry half a surrogate pair and NUL, which no database keeps.
 TEXT = validate.Regexp(r"\A[^\x00\ud800-\udfff]*\Z", error="has characters that are no text")
+_PLAIN_ID = re.compile(rf"[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}")
 # Objects whose members the caller names, and which of these names an error may repeat.
 _MADE_UP = {
     "attributes": re.compile(r"(?!)"),  # none
-    "acceptPrices": re.compile(rf"[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}"),  # a cart item's id
+    "acceptPrices": _PLAIN_ID,
+    "quantities": _PLAIN_ID,  # of products
 }
 
 

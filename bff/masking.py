@@ -2,13 +2,15 @@
 
 Bodies carry attributes (an e-mail address, say), further members of a confirm and the page's
 address. Of these the names stay and the values are masked. Rokt's answer may repeat what it was
-sent, wherever it likes: of it only documented members are shown, and nothing that echoes.
+sent, now or before, wherever it likes: of it only documented members are shown, each only where it
+looks as documented, and no sentence; of ids those that are ours or a reservation's.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,20 +27,22 @@ _OURS: Mapping[str, frozenset[str]] = {
 # The members of an answer that say something of the call; by what kind of text they may have.
 _IDS = frozenset({"cartId", "orderId", "cartItemId", "catalogItemId", "itemReservationId"})
 _WORDS = frozenset({"code", "currency", "status", "state", "reservationStatus", "itemStatus"})
-_SENTENCES = frozenset({"description", "message", "reason"})
 _TIMES = frozenset({"expirationDateTimeUtc"})
 _NUMBERS = frozenset({"quantity", "unitPrice", "totalPrice"})
 _FLAGS = frozenset({"result", "success", "reserved", "isReserved", "available", "isAvailable"})
 _NESTED = frozenset({"items", "errors", "value"})
-_KNOWN = _IDS | _WORDS | _SENTENCES | _TIMES | _NUMBERS | _FLAGS | _NESTED
+_SENTENCES = frozenset({"description", "message", "reason"})
+_KNOWN = _IDS | _WORDS | _TIMES | _NUMBERS | _FLAGS | _NESTED | _SENTENCES
 
 # Words with a number at the end, as in OUT_OF_STOCK or ERR-1042. Keys and handles look otherwise.
 _CODE = re.compile(
     r"[A-Za-z]{1,40}[0-9]{0,3}(?:[_.\-][A-Za-z]{1,40}[0-9]{0,3}){0,7}(?:[_.\-]?[0-9]{1,5})?"
     r"|[0-9]{1,5}"
 )
-_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,200}")
+# As in the documentation: rokt_item_reservation_id.<guid>
+_RESERVATION = re.compile(r"(?:[A-Za-z_]{1,40}\.)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
+_MEMBER = re.compile(r"[A-Za-z_]{1,40}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}(?:Z|[+\-][0-9:]{4,6})?")
 _WORD = re.compile(r"[^\W_]+")
 # Shorter ones are in nearly everything: "US", "1", "the".
@@ -55,9 +59,13 @@ def mask_request(call: str, body: Any) -> Any:
     return {_name(name): _shown(call, name, value) for name, value in body.items()}
 
 
-def mask_answer(answer: Any, private: Collection[str]) -> Any:
-    """Return Rokt's answer as it may be shown; ``private``: what it must not repeat."""
-    return _answer(answer, _folded(private))
+def mask_answer(answer: Any, asked: Any, private: Collection[str]) -> Any:
+    """Return Rokt's answer as it may be shown.
+
+    ``asked``: the request as ``mask_request`` has it; ``private``: what is not to be repeated.
+    """
+    ours = frozenset(text for text in _leaves(asked) if text != MASK)
+    return _answer(answer, _Screen(ours, _folded(private)))
 
 
 def private_texts(call: str, body: Any) -> Iterator[str]:
@@ -82,25 +90,20 @@ def _shown(call: str, name: str, value: Any) -> Any:
     return _without_query(value) if name == "url" and isinstance(value, str) else _masked(value)
 
 
-def _masked(value: Any, private: Collection[str] = (), depth: int = 0) -> Any:
+def _masked(value: Any, depth: int = 0) -> Any:
     """Return the form of a value: its names and how it is nested."""
     if depth > _DEEPEST:
         return MASK
     if isinstance(value, Mapping):
-        return {
-            _name(name, private): _masked(inner, private, depth + 1)
-            for name, inner in value.items()
-        }
+        return {_name(name): _masked(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(inner, private, depth + 1) for inner in value[:_LONGEST]]
+        return [_masked(inner, depth + 1) for inner in value[:_LONGEST]]
     return MASK
 
 
-def _name(name: object, private: Collection[str] = ()) -> str:
+def _name(name: object) -> str:
     """Return a member's name, but not when somebody made a name of an e-mail address."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or _echoes(name, private):
-        return MASK
-    return name
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else MASK
 
 
 def _without_query(url: str) -> str:
@@ -164,44 +167,45 @@ def _is_code(text: str, private: Collection[str]) -> bool:
     return bool(looks_so) and not _echoes(text, private)
 
 
-def _answer(value: Any, private: Collection[str], depth: int = 0) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """What an answer is held against: ids that we named, and what is private."""
+
+    ours: frozenset[str]
+    private: frozenset[str] = field(repr=False)
+
+    def may_show(self, name: str, value: Any) -> bool:
+        """Tell whether a documented member's value is what it should be."""
+        if value is None or isinstance(value, bool):
+            return value is None or name in _FLAGS
+        if isinstance(value, int | float):
+            return name in _NUMBERS
+        if not isinstance(value, str):
+            return False
+        if name in _TIMES:
+            return bool(_TIME.fullmatch(value))
+        if name in _WORDS:
+            return _is_code(value, self.private)
+        if name == "itemReservationId" and _RESERVATION.fullmatch(value):
+            return True
+        return name in (_IDS | {"value"}) and value in self.ours
+
+
+def _answer(value: Any, screen: _Screen, depth: int = 0) -> Any:
     if depth > _DEEPEST or not isinstance(value, Mapping | list):
         return MASK
     if isinstance(value, list):
-        return [_answer(inner, private, depth + 1) for inner in value[:_LONGEST]]
+        return [_answer(inner, screen, depth + 1) for inner in value[:_LONGEST]]
     shown: dict[str, Any] = {}
     for name, inner in value.items():
         if name not in _KNOWN:
-            shown[_name(name, private)] = _masked(inner, private, depth + 1)
+            shown[_member(name, screen.private)] = MASK
         elif name in _NESTED and isinstance(inner, Mapping | list):
-            shown[name] = _answer(inner, private, depth + 1)
+            shown[name] = _answer(inner, screen, depth + 1)
         else:
-            shown[name] = inner if _may_show(name, inner, private) else MASK
+            shown[name] = inner if screen.may_show(name, inner) else MASK
     return shown
 
 
-def _may_show(name: str, value: Any, private: Collection[str]) -> bool:
-    """Tell whether a documented member's value is what it should be, and no echo."""
-    if value is None:
-        return True
-    if isinstance(value, bool):
-        return name in _FLAGS
-    if isinstance(value, int | float):
-        return name in _NUMBERS
-    if not isinstance(value, str):
-        return False
-    if name in _TIMES:
-        return bool(_TIME.fullmatch(value))
-    if name in _WORDS:
-        return _is_code(value, private)
-    if name in _SENTENCES:
-        return not _echoes(value, private)
-    if not _ID.fullmatch(value):
-        return False
-    if name == "value":
-        return not _echoes(value, private)
-    # An id has no words; of its letters and digits, four in a row may be anywhere by chance.
-    folded = value.casefold()
-    return name in _IDS and not any(
-        one in folded if len(one) > _TELLING else one == folded for one in private
-    )
+def _member(name: str, private: Collection[str]) -> str:
+    return name if _MEMBER.fullmatch(name) and not _echoes(name, private) else MASK
