@@ -21,7 +21,7 @@ from tests.raw_server import ANSWER, RawServer, raw_server
 KEY = "a-key-that-nobody-may-see"
 LIMIT = 0.4
 # What scheduling on a busy machine may add.
-MARGIN = 0.5
+MARGIN = 1.5
 
 CALL: Call = reserve_call(
     cart_id="cart-1", lines=[(PARKING, 1)], rokt_session_id="rokt-session", accept_language=None

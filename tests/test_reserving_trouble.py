@@ -18,7 +18,7 @@ from tests.test_reserving import PARKING, POSTER, at_rokt, quoted, reasons, stat
 
 MakeShop = Callable[..., Shop]
 # What scheduling on a busy machine may add to a time limit.
-MARGIN = 0.5
+MARGIN = 1.5
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -139,14 +139,14 @@ def test_requests_at_once_on_one_session_make_one_call(shop: Shop, shopper: Shop
 
 
 def test_two_sessions_do_not_wait_for_each_other(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=1)
+    shop = make_shop(reserve_timeout=3)
     shoppers = [shop.shopper(), shop.shopper()]
     for shopper in shoppers:
         shopper.add(PARKING)
-    shop.emulator.faults("reserve", {"kind": "hang", "seconds": 3})
+    shop.emulator.faults("reserve", {"kind": "hang", "seconds": 10})
     spent = at_once([lambda one=one: timed(one.reserve)[1] for one in shoppers])  # type: ignore[misc]
-    assert min(spent) < 0.6
-    assert max(spent) < 1 + MARGIN
+    assert min(spent) < 2.5
+    assert max(spent) < 3 + MARGIN
 
 
 def test_a_lease_that_is_held_makes_a_busy_quote_with_what_is_reserved(

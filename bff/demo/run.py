@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from bff import ConfigError
@@ -149,6 +150,9 @@ class DemoServer:
         while not self._ended.is_set():
             wasyncore.loop(timeout=_ROUND, map=self._sockets, count=1)
         self._server.task_dispatcher.shutdown(timeout=5)
+        for one in list(self._sockets.values()):
+            if isinstance(one, HTTPChannel):
+                one.handle_close()  # with the file that it was sending
         wasyncore.close_all(self._sockets)
 
 

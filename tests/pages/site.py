@@ -22,6 +22,7 @@ import requests
 from flask import Flask, Response, jsonify, request, send_from_directory
 from sqlalchemy import delete, select
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from bff import Upsells
@@ -66,6 +67,9 @@ def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
         while not ended.is_set():
             wasyncore.loop(timeout=ROUND, map=sockets, count=1)
         server.task_dispatcher.shutdown(timeout=5)
+        for one in list(sockets.values()):
+            if isinstance(one, HTTPChannel):
+                one.handle_close()  # with the file that it was sending
         wasyncore.close_all(sockets)
 
     thread = threading.Thread(target=serve)
