@@ -8,11 +8,12 @@ it more than a request costs the server.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from random import Random
@@ -85,6 +86,7 @@ class Composer:
     chance: Random
     values: list[Any]
     noise: list[bytes]
+    numbers: Iterator[int]
 
     def request(self) -> Request:
         path = self.path()
@@ -119,6 +121,12 @@ class Composer:
         if self.one_in(10):
             return self.chance.choice(self.noise)
         body = json.loads(json.dumps(self.good))
+        # Newer than all before, so that it is applied; and now and then another order.
+        body |= {"seq": next(self.numbers), "orderId": f"order-{self.chance.randint(1, 99)}"}
+        body["updatedItem"]["quantity"] = quantity = self.chance.randint(0, 4)
+        body["updatedItem"]["totalPrice"] = body["updatedItem"]["unitPrice"] * quantity
+        if self.one_in(3):
+            return json.dumps(body).encode()
         for item in (body["updatedItem"], body["upsellItems"][0]):
             for name in self.some(MEMBERS, 2):
                 item[name] = self.value()
@@ -164,6 +172,7 @@ def test_no_request_breaks_the_server_and_a_refused_one_changes_nothing(
     ok(server_post(shop, "/orders", {"handle": handle, "orderId": "order-1"}))
     client = shop.app.test_client(use_cookies=False)
     answered: Counter[int] = Counter()
+    numbers = itertools.count(8)
     path = shop.parts.store.engine.url.database
     assert path
 
@@ -185,7 +194,7 @@ def test_no_request_breaks_the_server_and_a_refused_one_changes_nothing(
             noise=st.lists(st.binary(max_size=40), min_size=3, max_size=3),
         )
         def send(seed: int, found: list[Any], noise: list[bytes]) -> None:
-            composer = Composer(good, handle, Random(seed), found, noise)
+            composer = Composer(good, handle, Random(seed), found, noise, numbers)
             for _ in range(OF_ONE_FIND):
                 one = composer.request()
                 before = version()
