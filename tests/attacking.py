@@ -157,6 +157,10 @@ class Browser:
         charged: dict[str, str] = answer.json()
         return charged
 
+    def wear(self, cookie: str) -> None:
+        """Take a cookie in place of its own, if it has one."""
+        self.http.cookies.set("rokt_bff", cookie, domain="127.0.0.1", path="/")
+
     @property
     def cookie(self) -> str:
         found = self.http.cookies.get("rokt_bff")

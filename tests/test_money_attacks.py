@@ -104,6 +104,7 @@ def test_more_than_there_is_is_not_charged(market: Market, attacker: Browser) ->
     market.shop.emulator.put("settings", {"rejectionForm": "smaller"})
     market.shop.emulator.put("catalog", {"items": [{"catalogItemId": POSTER, "stock": 3}]})
     attacker.tell(attacker.item(POSTER, 500))
+    assert [one["quantity"] for one in attacker.reserve()["items"]] == [3]
     assert attacker.pay() == {"USD": "45.00"}
 
 
@@ -226,13 +227,11 @@ def test_what_is_changed_while_rokt_is_asked_is_asked_for_too(
 
 
 def test_clicks_and_payments_at_once_agree(market: Market, attacker: Browser) -> None:
-    browsers = [attacker, *(market.browser() for _ in range(3))]
-    for one in browsers[1:]:
-        one.http.cookies.update(attacker.http.cookies)
     attacker.tell(attacker.item())
-    for one in browsers[1:]:
+    browsers = [attacker, *(market.browser() for _ in range(3))]
+    for one in browsers[1:]:  # tabs of one browser
+        one.wear(attacker.cookie)
         one.offers = attacker.offers
-        one.http.cookies.update(attacker.http.cookies)
 
     def click(one: Browser) -> None:
         for n in range(1, 5):
@@ -353,7 +352,7 @@ def test_what_is_known_of_a_session_is_no_handle(market: Market, victim: Browser
             assert market.call(path, body, page).status_code == 401, what
         assert market.order(token, None, "guessed-1").status_code == 401, what
         forged = market.browser()
-        forged.http.cookies.set("rokt_bff", f"{token}.{victim.cookie.rsplit('.', 1)[1]}")
+        forged.wear(f"{token}.{victim.cookie.rsplit('.', 1)[1]}")
         assert forged.cart() == []
         forged.http.close()
     assert len(market.shop.calls()) == calls
@@ -365,9 +364,7 @@ def test_a_handle_planted_before_the_login_moves_no_money_after_it(
 ) -> None:
     attacker.tell(attacker.item())
     planted = attacker.handle
-    victim.http.cookies.set("rokt_bff", attacker.cookie, domain="127.0.0.1", path="/")
-    victim.http.cookies.clear_session_cookies()
-    victim.http.cookies.set("rokt_bff", attacker.cookie)
+    victim.wear(attacker.cookie)
     victim.offers = attacker.offers
     assert victim.send("/login").status_code == 200
     victim.tell(victim.item(POSTER))
