@@ -22,8 +22,7 @@ from bff.tables import sessions
 from tests.browsing import ARGUMENTS, find_chromium, pictured
 from tests.pages.network import Network
 from tests.pages.site import ORIGINS, Site, running_site
-from tests.pages.tab import Tab
-from tests.quayside_pages import watch_policy
+from tests.pages.tab import Tab, watch_page
 
 pytestmark = pytest.mark.browser
 
@@ -52,8 +51,7 @@ def site(running: Site) -> Site:
 @pytest.fixture
 def tab(site: Site, kind: str, page: Page, request: pytest.FixtureRequest) -> Iterator[Tab]:
     """A shopper's tab; at the end the page's policy was kept, and no error was left to the page."""
-    problems = watch_policy(page.context)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    problems = watch_page(page)
     yield Tab(page, site, kind)
     with pictured(page.context, request.node.name):
         assert not problems

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.pages.site import ORIGINS, Site, running_site
-from tests.pages.tab import Tab
+from tests.pages.tab import Tab, watch_page
 from tests.stand_in.recording import RECORDING, SHORT_FORM, scenarios
 
 pytestmark = pytest.mark.browser
@@ -30,6 +30,8 @@ ENDS = {
     RETURN: {"parking-standard": 2},
     "the layout mounts the offer anew (breakpoint change)": {},
 }
+
+CHANGE = "V2_CART_ITEM_UPDATED"
 
 Held = dict[str, tuple[str, int]]
 
@@ -71,6 +73,7 @@ def described(held: Held, both: dict[str, Any]) -> Held:
 def replay(tab: Tab, steps: list[dict[str, Any]], held: Held) -> Held:
     for step in steps:
         said = [one for one in step["messages"] if one["direction"] == "placement->partner"]
+        sent = len(tab.updates)
         tab.page.evaluate("(messages) => selection.say(messages)", said)
         for message in said:
             if "CART_ITEM" in message["name"]:
@@ -78,6 +81,9 @@ def replay(tab: Tab, steps: list[dict[str, Any]], held: Held) -> Held:
         lines = {one.cart_item_id: (one.catalog_item_id, one.quantity) for one in tab.site.lines()}
         assert lines == held, f"after “{step['step']}”"
         assert (tab.cart() or {}) == dict(held.values()), f"after “{step['step']}”"
+        # Each change is told twice, under its two names.
+        changes = [one for one in said if one["name"] == CHANGE and any(one["body"].values())]
+        assert len(tab.updates) - sent <= len(changes), f"sent twice after “{step['step']}”"
     return held
 
 
@@ -86,6 +92,7 @@ def replay(tab: Tab, steps: list[dict[str, Any]], held: Held) -> Held:
 def test_leaves_exactly_the_cart_that_the_messages_describe(
     site: Site, page: Page, kind: str, scenario: str
 ) -> None:
+    problems = watch_page(page)
     tab = Tab(page, site, kind)
     held: Held = {}
     for name in ("partner", RETURN) if scenario == RETURN else (scenario,):
@@ -99,6 +106,7 @@ def test_leaves_exactly_the_cart_that_the_messages_describe(
     page.evaluate("bridge.refresh()")
     assert len(tab.updates) == changes, "nothing was left unsent"
     assert tab.cart() == ENDS[scenario]
+    assert not problems
 
 
 def test_every_recorded_scenario_is_replayed_here() -> None:

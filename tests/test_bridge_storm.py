@@ -24,7 +24,7 @@ from tests.conftest import ready
 from tests.databases import Databases
 from tests.pages.network import Network
 from tests.pages.site import ORIGINS, Site, running_site
-from tests.pages.tab import Tab
+from tests.pages.tab import Tab, watch_page
 from tests.stand_in.checkout import NARROW, WIDE
 
 pytestmark = pytest.mark.browser
@@ -102,6 +102,7 @@ class Storm:
         self.tabs = [Tab(context.new_page(), site, kind) for _ in range(tabs)]
         self.happened: Counter[str] = Counter()
         self.spell = 0
+        self.problems = [watch_page(tab.page) for tab in self.tabs]
         for tab in self.tabs:
             tab.open("tag")
         self.network.rule = self.carry
@@ -181,7 +182,9 @@ class Storm:
         self.calm()
         for tab in self.tabs:
             tab.settle()
-        return self.agree()
+        held = self.agree()
+        assert not any(self.problems), self.problems
+        return held
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, Request
 
 from tests.pages.site import Site
+from tests.quayside_pages import watch_policy
 
 PATIENCE = 30.0  # seconds: what takes longer on a loopback has failed, however busy the machine
 LOOK_MS = 10
@@ -99,3 +100,10 @@ class Tab:
         while not condition():
             assert monotonic() < end, f"it did not happen in time: {found()}"
             self.page.wait_for_timeout(LOOK_MS)
+
+
+def watch_page(page: Page) -> list[str]:
+    """Note what goes wrong: what a policy forbids in any tab, and errors nobody caught in this."""
+    seen = watch_policy(page.context)
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    return seen
