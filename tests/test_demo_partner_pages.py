@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.browsing import ARGUMENTS, PATIENCE_MS, find_chromium
 from tests.quayside import PARKING, Demo, running_demo
-from tests.quayside_pages import PHONE, TIMES, add, break_policy, watch_policy
+from tests.quayside_pages import PHONE, TIMES, add, break_policy
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +90,6 @@ def exactly_one_of_each(demo: Demo) -> None:
 def test_the_whole_journey_with_a_handle_and_no_cookie_breaks_no_rule_of_the_policy(
     demo: Demo, context: BrowserContext, page: Page
 ) -> None:
-    seen = watch_policy(context)
     page.goto(demo.url)  # the shop's own cookie is there, and must stay out of it
     assert context.cookies()
     sent: list[dict[str, str]] = []
@@ -108,8 +107,7 @@ def test_the_whole_journey_with_a_handle_and_no_cookie_breaks_no_rule_of_the_pol
     assert all(one["authorization"].startswith("Bearer ") for one in calls)
     assert {cookie["domain"] for cookie in context.cookies()} == {"127.0.0.1"}
     assert {cookie["name"] for cookie in context.cookies()} == {"quayside"}
-    assert seen == []
-    break_policy(page)
+    break_policy(page)  # is noticed; that nothing else did, the context's end says
 
 
 def test_it_works_where_third_party_cookies_are_blocked(demo: Demo, browser: Browser) -> None:
