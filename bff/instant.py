@@ -19,6 +19,7 @@ from bff.cart import CartItem
 from bff.config import Settings
 from bff.fields import Body, Number, invalid, load
 from bff.money import same_to_rounding
+from bff.reservation import Reason
 from bff.sdk_items import read_item
 from bff.shapes import Item, Order, Quote
 
@@ -28,6 +29,7 @@ class Why(StrEnum):
 
     NO_SESSION = "no_session"
     NOT_AVAILABLE = "not_available"
+    SOLD_OUT = "sold_out"
     PRICE_CHANGED = "price_changed"
     DECLINED = "declined"
 
@@ -91,6 +93,8 @@ def hindrance(press: Press, quote: Quote) -> Why | None:
     """
     if any(x.after > x.before for x in quote.price_changes):
         return Why.PRICE_CHANGED
+    if any(one.reason == Reason.SOLD_OUT for one in quote.rejected):
+        return Why.SOLD_OUT
     return difference(press, quote.items)
 
 

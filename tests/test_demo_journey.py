@@ -314,7 +314,7 @@ def test_a_switch_in_the_panel_changes_what_rokt_says_without_a_reload(shop: Pag
     to_extras(shop)
     add(shop)
     expect(total(shop)).to_have_text("$140.50")
-    switch = shop.get_by_role("button", name="Parking sells out")
+    switch = shop.get_by_role("button", name="Stock runs out")
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "true")
     shop.get_by_role("link", name="Continue to payment").click()

@@ -102,6 +102,14 @@ def test_a_preselection_of_what_is_not_on_offer_is_refused(emulator: Client) -> 
     assert (answer.status_code, codes(answer)) == (422, ["INVALID_REQUEST"])
 
 
+def test_an_impression_may_be_of_named_items_which_need_not_be_on_offer(emulator: Client) -> None:
+    emulator.put("catalog", {"items": [{"catalogItemId": "parking.vip", "offered": False}]})
+    assert "parking.vip" not in [offer["catalogItemId"] for offer in _offers(emulator)]
+    named = _offers(emulator, "?items=poster.souvenir,parking.vip")
+    assert [offer["catalogItemId"] for offer in named] == ["poster.souvenir", "parking.vip"]
+    assert emulator.control("GET", "offers?items=nobody").status_code == 422
+
+
 def test_pages_of_any_origin_may_draw_offers_and_do_nothing_else(emulator: Client) -> None:
     origin = {"Origin": "http://shop.test"}
     offers = requests.get(f"{emulator.url}/_emulator/offers", headers=origin, timeout=5)

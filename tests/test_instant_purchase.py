@@ -172,6 +172,16 @@ def test_a_part_that_is_sold_out_takes_the_rest_with_it(
     assert stock(again) == before
 
 
+def test_what_rokt_says_is_sold_out_is_told_as_such(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    again.emulator.put("settings", {"rejectionForm": "status", "rejectionStatus": "SOLD_OUT"})
+    again.emulator.faults("reserve", {"kind": "no_stock", "catalogItemIds": [POSTER]})
+    answer = press(buyer, message(buyer))
+    assert (answer["paid"], answer["reason"]) == (False, "sold_out")
+    assert till.charged == {}
+
+
 def test_rokt_down_after_the_charge_is_still_bought_and_owed(
     again: Shop, buyer: Shopper, till: Till
 ) -> None:

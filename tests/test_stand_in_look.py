@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browsing import ON_PURPOSE
 from tests.stand_in.checkout import NARROW, WIDE, Checkout
 from tests.stand_in.site import serve
 
@@ -36,11 +37,15 @@ def test_a_strict_policy_with_trusted_types_holds(checkout: Checkout, layout: st
 
 def test_the_policy_of_the_test_page_does_bite(checkout: Checkout) -> None:
     checkout.open()
-    checkout.page.evaluate("""() => {
+    checkout.page.evaluate(
+        """(word) => {
+        window.policyWord = word;
         const style = document.createElement("div");
         style.setAttribute("style", "color: red");
         document.body.append(style);
-    }""")
+    }""",
+        ON_PURPOSE,
+    )
     checkout.until("violations.length === 1")
 
 

@@ -274,6 +274,24 @@ def test_after_the_payment_an_item_is_bought_with_one_press(checkout: Checkout) 
     assert checkout.names() == ["OFFER_ENGAGEMENT", "PLACEMENT_COMPLETED"]
 
 
+def test_what_is_sold_out_by_the_time_it_is_bought_is_not_offered_again(
+    checkout: Checkout,
+) -> None:
+    """A reason of one word is a code, for programs: it is not shown."""
+    del checkout.site.catalogue[2:]
+    checkout.open("checkout.confirmation")
+    for item, reason, said, buttons in (
+        ("parking-standard", "declined", "That did not work.", 1),
+        ("parking-linked", "sold_out", "Sold out.", 0),
+    ):
+        checkout.press("buy", item)
+        request = checkout.messages()[-1]["body"]
+        answer = {**request, "paid": False, "success": False, "reason": reason}
+        checkout.send(answer, name="CART_ITEM_INSTANT_PURCHASE_RESPONSE")
+        assert checkout.note(item).inner_text() == said
+        assert checkout.control(item, "buy").count() == buttons
+
+
 def test_closing_by_the_shopper_says_nothing_closing_by_the_page_does(checkout: Checkout) -> None:
     checkout.open()
     checkout.press("more")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from flask import Blueprint, abort, jsonify, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bff import BffError, Item, NotFound, Order
 
 from . import csrf
-from .listening import SHOPPER
+from .again import may_buy
+from .catalogue import AFTER_PAYMENT
 from .orders import ShopOrder
-from .parts import parts
+from .parts import own, parts
 from .payment import confirm
 from .wording import standings
 
@@ -22,27 +23,32 @@ orders.before_request(csrf.check)
 
 log = logging.getLogger(__name__)
 
+Told = tuple[ShopOrder, Order | None]  # as the shop knows it, and as the BFF does
+
 _WAITING = frozenset({"confirming", "cancelling"})
 _GIVEN_BACK = frozenset({"cancelled", "refund_needed"})  # not before the provider has agreed
 
 
 @orders.get("/thanks/<order_id>")
 def thanks(order_id: str) -> ResponseReturnValue:
-    """The order and where its extras stand."""
-    return _page(_own(order_id))
+    """The order and where its extras stand; what was bought afterwards stands with it."""
+    order = own(order_id)
+    first = parts().orders.first(order_id)
+    if first != order_id:
+        return redirect(url_for("orders.thanks", order_id=first))
+    return _page(order)
 
 
 @orders.get("/orders/<order_id>/state")
 def state(order_id: str) -> ResponseReturnValue:
     """What the thanks page's script compares, to know when to load itself anew."""
-    order = _own(order_id)
-    return jsonify(state=_state(order, _upsell(order)))
+    return jsonify(state=_state(_told(own(order_id))))
 
 
 @orders.get("/orders/<order_id>/cancel")
 def ask_cancel(order_id: str) -> ResponseReturnValue:
     """Ask before an extra is given back."""
-    order = _own(order_id)
+    order = own(order_id)
     item = _item(_upsell(order), request.args.get("item", ""))
     if item.status != "confirmed":
         return redirect(url_for("orders.thanks", order_id=order_id))
@@ -52,28 +58,21 @@ def ask_cancel(order_id: str) -> ResponseReturnValue:
 @orders.post("/orders/<order_id>/cancel-parking")
 def cancel(order_id: str) -> ResponseReturnValue:
     """Step 7: cancel one extra of a paid order."""
-    order = _own(order_id)
+    order = own(order_id)
     item = _item(_upsell(order), request.form.get("cart_item_id", ""))
     try:
         upsell = parts().upsells.cancel(order_id, item.cart_item_id)
     except BffError:
         log.exception("item %s of order %s could not be canceled", item.name, order_id)
-        return _page(order, f"{item.name} could not be canceled just now. Please try again."), 503
+        problem = f"{item.name} could not be canceled just now. Please try again."
+        return _page(_first(order), problem), 503
     parts().orders.note_cancel(order_id, item.cart_item_id)
     if _item(upsell, item.cart_item_id).status == "confirmed":
         return _page(
-            order,
+            _first(order),
             f"{item.name} could not be canceled. The provider said no, so your booking stands.",
         ), 409
     return redirect(url_for("orders.thanks", order_id=order_id), 303)
-
-
-def _own(order_id: str) -> ShopOrder:
-    """The order, if it is this browser's: another's is a 404, so that nobody learns it exists."""
-    order = parts().orders.find(order_id)
-    if order is None or order.status == "declined" or order.shopper != session.get(SHOPPER):
-        abort(404)
-    return order
 
 
 def _upsell(order: ShopOrder) -> Order | None:
@@ -101,27 +100,51 @@ def _item(upsell: Order | None, cart_item_id: str) -> Item:
     return items[cart_item_id]
 
 
-def _state(order: ShopOrder, upsell: Order | None) -> str:
-    if upsell is None:
-        return order.status
-    return ",".join([order.status, *(item.status for item in upsell.items)])
+def _first(order: ShopOrder) -> ShopOrder:
+    """The order on whose page this one stands."""
+    return own(parts().orders.first(order.order_id))
+
+
+def _told(order: ShopOrder) -> list[Told]:
+    """The order and what was bought after it, each with its extras."""
+    return [(one, _upsell(one)) for one in (order, *parts().orders.afterwards(order.order_id))]
+
+
+def _state(told: list[Told]) -> str:
+    return ";".join(
+        ",".join([order.status, *(item.status for item in upsell.items)])
+        if upsell
+        else order.status
+        for order, upsell in told
+    )
 
 
 def _page(order: ShopOrder, problem: str = "") -> str:
-    upsell = _upsell(order)
-    items = upsell.items if upsell else ()
+    told = _told(order)
+    extras = [
+        (one.order_id, standing)
+        for one, upsell in told
+        if upsell
+        for standing in standings(upsell, one.buyer.card, parts().orders.cancels(one.order_id))
+    ]
+    items = [standing.item for _, standing in extras]
     refund = sum((one.total_price for one in items if one.status in _GIVEN_BACK), Decimal(0))
+    untold = any(upsell is None and one.quote_id and one.extras > 0 for one, upsell in told)
+    afterwards = sum((one.total for one, _ in told[1:]), Decimal(0))
     return render_template(
         "demo/thanks.html",
         order=order,
-        extras=standings(upsell, order.buyer.card, parts().orders.cancels(order.order_id))
-        if upsell
-        else [],
+        extras=extras,
+        afterwards=afterwards,
         refund=refund,
-        state=_state(order, upsell),
-        untold=upsell is None and order.quote_id is not None and order.extras > 0,
-        waiting=order.status == "paying"
-        or (upsell is None and order.extras > 0)
-        or any(one.status in _WAITING for one in items),
+        total=order.total + afterwards - refund,
+        state=_state(told),
+        untold=untold,
+        waiting=order.status == "paying" or untold or any(one.status in _WAITING for one in items),
         problem=problem,
+        may_buy=may_buy(order) and not afterwards,
+        account_id=parts().account_id,
+        sandbox=parts().sandbox,
+        emulator_url=parts().emulator_url,
+        item_after_payment=AFTER_PAYMENT,
     )

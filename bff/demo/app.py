@@ -15,6 +15,7 @@ from bff import Upsells, directory
 
 from . import csrf, formats
 from .after import orders as orders_pages
+from .again import again
 from .backstage import backstage, panel
 from .catalogue import OFFERS, the_event
 from .controls import Controls
@@ -94,7 +95,7 @@ def create_demo(
     )
     formats.init_app(app)
     csrf.init_app(app)
-    for blueprint in (shop, payment, orders_pages, backstage):
+    for blueprint in (shop, payment, orders_pages, again, backstage):
         app.register_blueprint(blueprint)
     app.context_processor(_common)
     app.register_error_handler(HTTPException, _error)

@@ -36,6 +36,12 @@ _ITEM_MEMBERS = (
     "currency",
     "linkedProductId",
     "quantityMustBeSynchronized",
+    # of the answer to an instant purchase
+    "totalUpsellPrice",
+    "paid",
+    "success",
+    "reason",
+    "orderConfirmationId",
 )
 
 
@@ -151,7 +157,7 @@ def _of_bridge(name: str, ask: Item, at: datetime) -> None:
 
 
 def _spoken(name: str) -> str:
-    return name.removeprefix("V2_").replace("_", " ").lower()
+    return name.removeprefix("V2_").removeprefix("CART_ITEM_").replace("_", " ").lower()
 
 
 def _start_over() -> None:

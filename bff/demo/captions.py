@@ -13,7 +13,10 @@ from typing import Any
 from bff import Cart, Order
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-FORM = "form"  # beside the causes of ``upsell_cart_changed``: an update that no bridge sent
+# Beside the causes of ``upsell_cart_changed``: an update that no bridge sent, and one of a press
+# on the thanks page.
+FORM = "form"
+PRESS = "press"
 
 STEPS: tuple[tuple[int, str, str], ...] = (
     (1, "placements/any", "Before the extras page: is there anything to show?"),
@@ -98,6 +101,10 @@ def of_sdk(name: str, updated: Mapping[str, Any] | None, old: Mapping[str, Any] 
 def of_bridge(name: str, ask: Mapping[str, Any] | None) -> Words:
     """Explain a message of the bridge to the placement. ``ask``: item and quantity to show."""
     meaning = BRIDGE_MESSAGES[name]
+    if name == "CART_ITEM_INSTANT_PURCHASE_RESPONSE":
+        is_bought = (ask or {}).get("success") is True
+        so = "bought" if is_bought else f"not bought ({(ask or {}).get('reason') or 'no reason'})"
+        return Words(5 if is_bought else 4, f"{meaning} It was {so}.")
     if meaning != "ask":
         return Words(3, meaning)
     what, quantity = (ask or {}).get("name") or "an item", (ask or {}).get("quantity") or 0
@@ -134,6 +141,8 @@ def of_cart(cause: str, cart: Cart) -> Words:
         return Words(3, f"The shop's tickets changed; what is linked to them follows. {holds}")
     if cause == FORM:
         return Words(3, f"A form of the shop took an item out, with upsells.remove. {holds}")
+    if cause == PRESS:
+        return Words(4, f"The press has a cart of its own, apart from the shopper's. {holds}")
     if cause == "reserve":
         return _of_reserved(cart)
     if cause == "release":
@@ -175,6 +184,13 @@ def of_payment(paid: str, has_extras: bool) -> Words:
     if not has_extras:
         return Words(None, f"{paid} are paid. No extras in this order.", "good")
     return Words(None, f"{paid} are paid. Now the extras may be confirmed.", "good")
+
+
+def of_payment_again(amount: str, is_paid: bool) -> Words:
+    """Explain what the shop decided about a press on the thanks page."""
+    if is_paid:
+        return Words(None, f"The shop charges {amount} to the same card, once.", "good")
+    return Words(None, "The bank said no to another charge: what was held is given back.", "warn")
 
 
 def of_consent(name: str, price: str) -> Words:

@@ -15,6 +15,7 @@ from bff.emulator import CatalogItem
 CURRENCY = "USD"
 LOCALE = "en_US"
 MOST_TICKETS = 8  # of one order, over all categories: the hall's own rule
+AFTER_PAYMENT = "poster.evening"
 EVENT_SKU = "ticket-last-ferry"  # one for every ticket, of whatever category
 
 
@@ -84,6 +85,18 @@ OFFERS: tuple[CatalogItem, ...] = (
         linked_product_id=EVENT_SKU,
         quantity_must_be_synchronized=True,
         image_alt="A ticket under an umbrella",
+    ),
+    # For the thanks page alone: bought with one press, when the tickets are paid for.
+    CatalogItem(
+        AFTER_PAYMENT,
+        "Concert poster",
+        Decimal("18.00"),
+        "Letterpress, two colors, made for this one evening. Waiting for you at the cloakroom.",
+        stock=60,
+        offered=False,
+        max_item_count=1,
+        image_alt="A poster with a ferry and a lantern",
+        provider_data='{"provider":"alder-quay","shelf":"posters"}',
     ),
 )
 

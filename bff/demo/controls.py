@@ -17,7 +17,7 @@ from .catalogue import OFFERS
 
 NAMES: Mapping[str, str] = {
     "price": "Prices rise",
-    "sold_out": "Parking sells out",
+    "sold_out": "Stock runs out",
     "no_placements": "Nothing to offer",
     "slow": "Rokt is slow",
     "down": "Rokt is down",
@@ -73,7 +73,7 @@ def faults_for(active: frozenset[str]) -> dict[str, Any]:
     if "sold_out" in active:
         # The stock alone will not do: what this shopper held a moment ago is given back, and
         # would be there for them again.
-        gone = [one.catalog_item_id for one in OFFERS if _is_parking(one)]
+        gone = [one.catalog_item_id for one in OFFERS if _runs_out(one)]
         return {"reserve": [{"kind": "no_stock", "catalogItemIds": gone, "times": None}]}
     return {}
 
@@ -97,11 +97,11 @@ def catalog_for(
             "catalogItemId": priced.catalog_item_id,
             "unitPrice": float(priced.unit_price),
         }
-        if _is_parking(offer) and ("sold_out" in active) != ("sold_out" in before):
+        if _runs_out(offer) and ("sold_out" in active) != ("sold_out" in before):
             item["stock"] = 0 if "sold_out" in active else offer.stock
         items.append(item)
     return {"items": items, "placements": "no_placements" not in active}
 
 
-def _is_parking(offer: CatalogItem) -> bool:
-    return offer.catalog_item_id.startswith("parking.")
+def _runs_out(offer: CatalogItem) -> bool:
+    return offer.linked_product_id is None  # there is protection for every ticket

@@ -55,12 +55,14 @@ class Listener:
             return
         from_page = cause == "update" and _is_bridge()
         version = f"cart version {cart.version}"
+        if cause == "update" and not from_page:
+            cause = captions.PRESS if _blueprint() == "again" else captions.FORM
         self._timeline.add(
             shopper,
             "page" if from_page else "bff",
             "bff",
             "cart/updates" if from_page else version,
-            captions.of_cart(captions.FORM if cause == "update" and not from_page else cause, cart),
+            captions.of_cart(cause, cart),
             answer=version if from_page else "",
             detail={"cart": self._upsells.to_json(cart)},
         )
@@ -140,7 +142,11 @@ class Listener:
 
 def _is_bridge() -> bool:
     """Tell whether the request is one to the BFF's own endpoints."""
-    return has_request_context() and http_request.blueprint == "rokt_bff"
+    return _blueprint() == "rokt_bff"
+
+
+def _blueprint() -> str | None:
+    return http_request.blueprint if has_request_context() else None
 
 
 def _reservations(told: object) -> Iterator[str]:

@@ -1,5 +1,8 @@
 """The shop's own orders, in a SQLite file of its own through the standard library.
 
+What is bought with one press on an order's thanks page is an order of its own, which knows the
+one that it was bought after.
+
 One promise matters here: **one payment form makes one order**. Each payment page carries a
 fresh form token; the token is unique in the table, and the row is written before the card is
 charged. Who posts the same form twice finds the first order.
@@ -41,6 +44,12 @@ CREATE TABLE IF NOT EXISTS cancels (
     order_id     TEXT NOT NULL,
     cart_item_id TEXT NOT NULL,
     PRIMARY KEY (order_id, cart_item_id)
+)
+"""
+_AFTERWARDS = """
+CREATE TABLE IF NOT EXISTS afterwards (
+    order_id TEXT PRIMARY KEY,
+    first_id TEXT NOT NULL
 )
 """
 
@@ -96,6 +105,7 @@ class Orders:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(_ORDERS)
             db.execute(_CANCELS)
+            db.execute(_AFTERWARDS)
 
     def open(
         self,
@@ -107,10 +117,12 @@ class Orders:
         quote_id: str | None,
         buyer: Buyer,
         left_out: tuple[str, ...] = (),
+        after: str | None = None,
     ) -> tuple[ShopOrder, bool]:
         """Write an order that is about to be paid; the bool tells whether it is a new one.
 
-        False: this form was posted before, and the order is the one it made then.
+        False: this form was posted before, and the order is the one it made then. ``after``: the
+        order on whose thanks page it is bought.
         """
         order_id = "QS-" + "".join(secrets.choice(_ALPHABET) for _ in range(7))
         with self._connect() as db:
@@ -133,6 +145,11 @@ class Orders:
                 ),
             )
             row = db.execute("SELECT * FROM orders WHERE form_token = ?", (form_token,)).fetchone()
+            if after is not None:
+                db.execute(
+                    "INSERT INTO afterwards VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (row["order_id"], after),
+                )
             return _order(row), made.rowcount == 1
 
     def settle(self, order_id: str, paid: bool) -> None:
@@ -162,6 +179,24 @@ class Orders:
         with self._connect() as db:
             row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         return _order(row) if row else None
+
+    def afterwards(self, order_id: str) -> tuple[ShopOrder, ...]:
+        """What was paid for on this order's thanks page, the first one first."""
+        with self._connect() as db:
+            rows = db.execute(
+                "SELECT orders.* FROM orders JOIN afterwards USING (order_id)"
+                " WHERE first_id = ? AND status = 'paid' ORDER BY created_at",
+                (order_id,),
+            )
+            return tuple(_order(row) for row in rows)
+
+    def first(self, order_id: str) -> str:
+        """The number of the order on whose thanks page this one was bought, else its own."""
+        with self._connect() as db:
+            row = db.execute(
+                "SELECT first_id FROM afterwards WHERE order_id = ?", (order_id,)
+            ).fetchone()
+        return str(row["first_id"]) if row else order_id
 
     def of_form(self, form_token: str, shopper: str) -> ShopOrder | None:
         """The order that this shopper's form made before, or None."""

@@ -7,14 +7,14 @@ import secrets
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from flask import current_app, session
+from flask import abort, current_app, session
 
 from bff import BffError, Cart, Item, Upsells
 
 from .basket import Basket, from_session
 from .controls import Controls
 from .listening import SHOPPER, Listener
-from .orders import Orders
+from .orders import Orders, ShopOrder
 from .timeline import Timeline
 
 BASKET = "basket"  # keys in Flask's session
@@ -51,6 +51,14 @@ def shopper() -> str:
     if not isinstance(known, str):
         known = session[SHOPPER] = secrets.token_urlsafe(16)
     return known
+
+
+def own(order_id: str) -> ShopOrder:
+    """The order, if it is this browser's: another's is a 404, so that nobody learns it exists."""
+    order = parts().orders.find(order_id)
+    if order is None or order.status == "declined" or order.shopper != session.get(SHOPPER):
+        abort(404)
+    return order
 
 
 def basket() -> Basket:

@@ -23,7 +23,7 @@ from bff import BffError, Quote
 from . import csrf, wording
 from .basket import Basket
 from .captions import Words, of_consent, of_dearer, of_payment
-from .card import DECLINED_CARD, TEST_CARD, CardForm, read_card
+from .card import DECLINED_CARD, ONCE_CARD, TEST_CARD, CardForm, read_card
 from .catalogue import CURRENCY
 from .formats import money
 from .parts import ACCEPTED, BASKET, PLACEMENTS, basket, follow, held, parts, shopper
@@ -213,6 +213,7 @@ def _page(
         change_at=_place_for_extras() if cart.items else "",
         test_card=TEST_CARD,
         declined_card=DECLINED_CARD,
+        once_card=ONCE_CARD,
     )
 
 

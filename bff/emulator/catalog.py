@@ -65,6 +65,19 @@ def _read_item(node: Node, known: Mapping[str, CatalogItem]) -> CatalogItem:
     return item
 
 
+def read_shown(node: Node, catalog: Iterable[CatalogItem]) -> list[CatalogItem]:
+    """Read which items an impression is of: those named, else all on offer. Raises `BadInputError`.
+
+    Rokt chooses by the page's identifier; naming them stands for that.
+    """
+    known = {item.catalog_item_id: item for item in catalog}
+    names = [name for name in node.text(empty=True).split(",") if name]
+    for name in names:
+        if name not in known:
+            node.fail(f"{name!r} is not in the catalogue")
+    return [known[name] for name in names] or [item for item in known.values() if item.offered]
+
+
 def read_preselect(node: Node, shown: Iterable[CatalogItem]) -> dict[str, int]:
     """Read which offers are to be preselected, and how many of each. Raises `BadInputError`."""
     wanted = node.text(empty=True)

@@ -1,8 +1,8 @@
 """What tests and the demo may ask of the emulator, under `/_emulator/`. JSON in and out.
 
-- `GET offers?preselect=…` draws an impression, for the stand-in of Rokt's SDK in a page: fresh
-  cartItemIds at every call. `preselect` is "all" or a list of `catalogItemId` or
-  `catalogItemId:quantity`, split by commas.
+- `GET offers?items=…&preselect=…` draws an impression, for the stand-in of Rokt's SDK in a page:
+  fresh cartItemIds at every call. `items`: these and no others, a list of `catalogItemId` split by
+  commas. `preselect` is "all" or a list of `catalogItemId` or `catalogItemId:quantity`.
 - `GET sdk/rokt-stand-in.js` (and what it loads): the stand-in itself, for a shop's own pages.
 - `GET journal?endpoint=&after=`; `GET state`: what is really held and sold.
 - `GET`, `PUT faults` (`faults.py`); `GET`, `PUT settings`: the members of `EmulatorSettings` in
@@ -29,7 +29,7 @@ from flask import Blueprint, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from .acting import dump
-from .catalog import offer_json, read_catalog, read_preselect, spell_catalog
+from .catalog import offer_json, read_catalog, read_preselect, read_shown, spell_catalog
 from .errors import ApiFault, Code, error_body
 from .faults import ENDPOINTS, ON_THE_WIRE, Faults, read_faults
 from .journal import Journal
@@ -82,7 +82,8 @@ def controls(parts: Parts) -> Blueprint:
     @blueprint.get("/offers")
     def offers() -> ResponseReturnValue:
         settings = state.settings
-        shown = [item for item in state.catalog() if item.offered and settings.placements]
+        named = Node(request.args.get("items", ""), "items")
+        shown = read_shown(named, state.catalog()) if settings.placements else []
         chosen = read_preselect(Node(request.args.get("preselect", ""), "preselect"), shown)
         impression = {
             "sessionId": str(uuid4()),

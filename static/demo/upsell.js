@@ -5,9 +5,9 @@
  *
  * Whatever fails here, the way to payment stays open: the button is an ordinary link.
  */
+import { SDK_LIMIT_MS, launcherScript, overheard, select, teller, whenClosed } from "./sdk.js";
 import { begin, label } from "./waiting.js";
 
-const SDK_LIMIT_MS = 6000; // a shopper waits no longer for something that is optional
 const LAST_CHANGE_MS = 3000; // how long "continue" waits for the last change to be stored
 
 const CHANGES = ["V2_CART_ITEM_UPDATED", "UPDATE_CART_ITEM_MESSAGE"];
@@ -156,27 +156,7 @@ const draw = (bridge, cart) => {
 
 // ---- What the page tells the shop --------------------------------------------------------------
 
-/** Tells the timeline what the SDK said; only the page hears it. @param {any} event */
-const log = ({ name, body }) =>
-  fetch(settings.sdkLog ?? "", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-    body: JSON.stringify({ ...body, name, at: Date.now() }),
-    keepalive: true, // the last message may come when the shopper is leaving
-  }).catch(() => {}); // the panel is no part of the sale
-
-/** A selection that tells the timeline what the bridge says to the placement, on its way there.
- * @param {any} selection @param {any} bridge */
-const overheard = (selection, bridge) => ({
-  context: selection.context,
-  on: (/** @type {string} */ name) => selection.on(name),
-  send: (/** @type {string} */ name, /** @type {any} */ data) => {
-    const id = data?.cartItemId;
-    const held = bridge.cart?.items.find((/** @type {any} */ item) => item.cartItemId === id);
-    log({ name, body: { ask: { ...data, name: held?.name ?? nameOf.get(id) } } });
-    return selection.send(name, data);
-  },
-});
+const log = teller(settings.sdkLog ?? "");
 
 /** Remembers what the placement itself shows. @param {any} event */
 const know = ({ body }) => {
@@ -206,21 +186,9 @@ const follow = async (bridge, cart) => {
 
 // ---- The SDK -----------------------------------------------------------------------------------
 
-/** @returns {Promise<any>} the SDK, once its script has run */
-const launcherScript = () =>
-  new Promise((resolve, reject) => {
-    const script = find("rokt-launcher");
-    const done = () => resolve(/** @type {any} */ (window).Rokt);
-    if ("Rokt" in window) done();
-    script.addEventListener("load", done);
-    script.addEventListener("error", () => reject(new Error("the SDK did not load")));
-    setTimeout(() => reject(new Error("the SDK took too long")), SDK_LIMIT_MS);
-  });
-
 const start = async () => {
   show("waiting");
-  const script = launcherScript(); // listening from the start: its failure comes only once
-  script.catch(() => {}); // looked at further down
+  const script = launcherScript();
   const { createBridge } = await import(settings.bridge ?? "");
   const bridge = createBridge();
   bridge.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
@@ -238,16 +206,10 @@ const start = async () => {
   proceed.addEventListener("click", (event) => event.ctrlKey || event.metaKey || begin(proceed), true);
   for (const leaving of [proceed, find("again")]) bridge.guard(leaving, LAST_CHANGE_MS);
 
-  const rokt = await script;
-  const launcher = await rokt.createLauncher({
-    accountId: settings.accountId || "stand-in",
-    sandbox: settings.sandbox === "true",
-  });
-  const selection = await launcher.selectPlacements({
-    identifier: "checkout.upsell",
-    attributes: { locale: "en-US", country: "US" },
-  });
-  bridge.attach(overheard(selection, bridge));
+  const selection = await select(await script, settings, "checkout.upsell");
+  const name = (/** @type {string} */ id) =>
+    bridge.cart?.items.find((/** @type {any} */ item) => item.cartItemId === id)?.name ?? nameOf.get(id);
+  bridge.attach(overheard(selection, log, name));
   for (const name of MESSAGES) selection.on(name).subscribe(log);
   for (const name of CHANGES) selection.on(name).subscribe(know);
   selection.on("PLACEMENT_CLOSED").subscribe(close);
@@ -258,11 +220,7 @@ const start = async () => {
   });
   await isDrawn;
   show("shown");
-  // The shopper's own closing tells the page nothing, so it looks whether something is left.
-  const placeholder = find("rokt-placeholder");
-  new MutationObserver(() => placeholder.childElementCount || close()).observe(placeholder, {
-    childList: true,
-  });
+  whenClosed(close);
 };
 
 start().catch(() => show("failed"));

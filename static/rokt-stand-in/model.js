@@ -243,7 +243,7 @@ export function isUpdateWish(body) {
 
 /**
  * One offer that is bought with one press. `state` is "open", "waiting" (for the page's answer),
- * "bought", "failed" (may be tried again) or "declined".
+ * "bought", "failed" (may be tried again), "gone" (sold out meanwhile) or "declined".
  */
 export class InstantPurchase {
   state = "open";
@@ -255,7 +255,7 @@ export class InstantPurchase {
   }
 
   get isSettled() {
-    return this.state === "bought" || this.state === "declined" || Boolean(this.offer.soldOut);
+    return ["bought", "gone", "declined"].includes(this.state) || Boolean(this.offer.soldOut);
   }
 
   /** @returns {{upsellItems: CartItem[], totalUpsellPrice: number, currency: string}} */
@@ -275,10 +275,12 @@ export class InstantPurchase {
     const isAboutThis =
       named.length === 0 || named.some((item) => item?.cartItemId === this.offer.cartItemId);
     if (this.state !== "waiting" || !isAboutThis) return;
-    this.state = answer.success === true ? "bought" : "failed";
+    const reason = String(answer.reason ?? "");
+    const failed = reason === "sold_out" ? "gone" : "failed";
+    this.state = answer.success === true ? "bought" : failed;
     this.note =
       this.state === "bought"
         ? String(answer.upsellConfirmationId ?? answer.orderConfirmationId ?? "")
-        : String(answer.reason ?? "");
+        : reason.match(/.* .*/)?.[0] ?? ""; // a word alone is a code, for programs
   }
 }

@@ -209,6 +209,7 @@ function drawPurchase(placement, purchase, index) {
       const notes = {
         bought: note ? `Bought. Confirmation ${note}` : "Bought. It is part of your order.",
         failed: note ? `That did not work: ${note}` : "That did not work.",
+        gone: "Sold out.",
         declined: "All right, without it.",
       };
       label.textContent = labels[state] ?? `Buy for ${price}`;
