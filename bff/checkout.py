@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from bff import ledger, store
 from bff.calls import any_call
@@ -79,12 +80,21 @@ class Checkout:
         self._reserving = Reserving(settings, database, api, clock, self._releasing)
         self._confirming = Confirming(settings, database, in_line, self._releasing, clock)
 
-    def open_session(self) -> str:
-        """Start a session with an empty cart and return its handle."""
+    def open_session(self, promised: str | None = None) -> str:
+        """Start a session with an empty cart and return its handle.
+
+        ``promised``: the handle that it is to have. Where another request of the same browser was
+        faster, the session is there; where it has ended since, a new handle is made.
+        """
         now = self._clock()
-        handle = store.new_handle()
-        with self._store.write() as connection:
-            store.create_session(connection, handle, now=now, expires_at=self._expiry(now, now))
+        handle = promised or store.new_handle()
+        try:
+            with self._store.write() as connection:
+                store.create_session(connection, handle, now=now, expires_at=self._expiry(now, now))
+        except IntegrityError:
+            with self._store.read() as connection:
+                lives = store.find_session(connection, handle, now=now) is not None
+            return handle if lives else self.open_session()
         return handle
 
     def session_id(self, handle: str) -> str:

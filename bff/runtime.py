@@ -20,10 +20,11 @@ from bff.config import Settings
 from bff.errors import Unauthorized
 from bff.hardening import secure_cookies
 from bff.limiting import Limits
-from bff.store import Store
+from bff.store import Store, new_handle
 
 KEY = "rokt_bff"
 COOKIE = "rokt_bff"
+PROMISE = "_first"  # at the end of our cookie's name: the handle that a first session will have
 
 # The documentation takes `en-US` or `en`.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -69,11 +70,18 @@ def kept_handle() -> str | None:
     if hasattr(g, "rokt_bff_handle"):
         handle: str | None = g.rokt_bff_handle
         return handle
-    signed = request.cookies.get(cookie_name(current_app), "")
-    try:
-        return _signer().unsign(signed).decode()
-    except BadSignature:
-        return None
+    return _read_cookie()
+
+
+def promise_handle() -> None:
+    """Let the browser of a shopper without a session know the handle that the first one will have.
+
+    A first update may be on its way when its page is left, and be sent again by the next page; or
+    two tabs may send one each. Without a promise each would start a session, and of two cookies
+    the later one wins. Nothing is stored: the session begins with an update.
+    """
+    if _read_cookie(PROMISE) is None:
+        g.rokt_bff_promise = new_handle()
 
 
 def keep_handle(handle: str) -> None:
@@ -94,24 +102,39 @@ def set_cookie(response: Response) -> Response:
     would take it away again, and with it the cart.
     """
     if hasattr(g, "rokt_bff_handle"):
-        handle = g.rokt_bff_handle
-        strict = current_app.config["SESSION_COOKIE_SAMESITE"] == "Strict"
-        response.set_cookie(
-            cookie_name(current_app),
-            _signer().sign(handle).decode() if handle else "",
-            max_age=None if handle else 0,
-            secure=_is_secure(current_app),
-            httponly=True,
-            # Never None, whatever the shop's own session is: no page elsewhere needs the cookie.
-            samesite="Strict" if strict else "Lax",
-        )
-        response.vary.add("Cookie")
+        _write_cookie(response, g.rokt_bff_handle)
+        if cookie_name(current_app) + PROMISE in request.cookies:
+            _write_cookie(response, None, PROMISE)
+    elif hasattr(g, "rokt_bff_promise"):
+        _write_cookie(response, g.rokt_bff_promise, PROMISE)
     return response
 
 
-def _signer() -> Signer:
+def _read_cookie(suffix: str = "") -> str | None:
+    signed = request.cookies.get(cookie_name(current_app) + suffix, "")
+    try:
+        return _signer(suffix).unsign(signed).decode()
+    except BadSignature:
+        return None
+
+
+def _write_cookie(response: Response, handle: str | None, suffix: str = "") -> None:
+    strict = current_app.config["SESSION_COOKIE_SAMESITE"] == "Strict"
+    response.set_cookie(
+        cookie_name(current_app) + suffix,
+        _signer(suffix).sign(handle).decode() if handle else "",
+        max_age=None if handle else 0,
+        secure=_is_secure(current_app),
+        httponly=True,
+        # Never None, whatever the shop's own session is: no page elsewhere needs the cookie.
+        samesite="Strict" if strict else "Lax",
+    )
+    response.vary.add("Cookie")
+
+
+def _signer(suffix: str = "") -> Signer:
     # Signed, so that rubbish never reaches the database.
-    return Signer(current_app.secret_key or "", salt="rokt-bff")
+    return Signer(current_app.secret_key or "", salt=f"rokt-bff{suffix}")
 
 
 def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda: None) -> T:
@@ -127,7 +150,7 @@ def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda
         except Unauthorized:
             pass  # the session has ended; the shopper goes on with a new one
     opening()
-    handle = runtime().checkout.open_session()
+    handle = runtime().checkout.open_session(_read_cookie(PROMISE))
     keep_handle(handle)
     return verb(handle)
 

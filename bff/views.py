@@ -27,7 +27,14 @@ from bff.publishing import current, of_release
 from bff.reading import read_json
 from bff.recording import Purchase
 from bff.reservation import Wish
-from bff.runtime import cookie_name, kept_handle, runtime, shopper_language, with_handle
+from bff.runtime import (
+    cookie_name,
+    kept_handle,
+    promise_handle,
+    runtime,
+    shopper_language,
+    with_handle,
+)
 from bff.schemas import (
     AttributesBody,
     CancelBody,
@@ -85,17 +92,18 @@ def broken(error: Exception) -> NoReturn:
 @blueprint.get("/cart")
 @opened_to(Caller.BROWSER)
 def get_cart() -> Response:
-    """Read the held cart; without a session an empty one, and nothing is written."""
+    """Read the held cart; without a session an empty one, and nothing is stored."""
     access: Access = g.rokt_bff_access
     handle = access.handle or (kept_handle() if access.by_cookie else None)
-    if handle is None:
-        return jsonify(to_json(EMPTY_CART))
-    try:
-        return jsonify(to_json(runtime().checkout.cart(handle)))
-    except Unauthorized:
-        if access.handle:
-            raise
-        return jsonify(to_json(EMPTY_CART))
+    if handle is not None:
+        try:
+            return jsonify(to_json(runtime().checkout.cart(handle)))
+        except Unauthorized:
+            if access.handle:
+                raise
+    if access.by_cookie:
+        promise_handle()
+    return jsonify(to_json(EMPTY_CART))
 
 
 @blueprint.post("/session")

@@ -190,6 +190,24 @@ def test_leaving_before_there_is_a_session_keeps_the_click_for_the_next_page(tab
     tab.shows(parking=1, poster=1)
 
 
+def test_leaving_while_the_first_update_is_on_its_way_starts_no_second_session(tab: Tab) -> None:
+    gate = tab.site.gate
+    tab.open()
+    with gate.keeping() as late:
+        tab.press("more")
+        tab.until(lambda: gate.waiting == 1)
+    try:
+        tab.reload()  # sends it again, beside the one that nobody waits for any more
+        tab.shows(parking=1)
+        tab.press("more", "poster")
+        tab.shows(parking=1, poster=1)
+    finally:
+        late.set()
+    tab.until(lambda: gate.waiting == 0)
+    tab.reload()
+    tab.shows(parking=1, poster=1)
+
+
 def test_the_guard_holds_a_shopper_until_all_is_stored(tab: Tab) -> None:
     tab.open()
     tab.press("more", "sticker")

@@ -40,10 +40,13 @@ def rows_in(shop: Shop) -> dict[str, int]:
 
 def test_a_cart_without_a_session_is_empty_and_nothing_is_written(shop: Shop) -> None:
     before = rows_in(shop)
-    answer = shop.app.test_client().get("/rokt/cart", headers=BRIDGE)
+    client = shop.app.test_client()
+    answer = client.get("/rokt/cart", headers=BRIDGE)
     assert ok(answer) == {"cartId": None, "version": 0, "items": [], "totals": {}, "removed": []}
     assert rows_in(shop) == before
-    assert "Set-Cookie" not in answer.headers
+    [cookie] = answer.headers.getlist("Set-Cookie")
+    assert cookie.startswith("rokt_bff_first="), "the handle of a session that is not there yet"
+    assert "Set-Cookie" not in client.get("/rokt/cart", headers=BRIDGE).headers
 
 
 def test_a_cart_cookie_whose_session_ended_reads_as_empty_and_writes_nothing(

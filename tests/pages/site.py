@@ -84,13 +84,14 @@ def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
 class Gate:
     """Stands before the BFF, also for what a page sends while it is left.
 
-    ``cookies``: what came with requests as their cookies.
+    ``cookies``: what came with requests as their cookies. ``waiting``: how many are kept.
     """
 
     def __init__(self, app: Flask) -> None:
         self._open = threading.Event()
         self._open.set()
         self._is_down = False
+        self._kept: list[threading.Event] = []  # by its methods, which no other thread splits
         self.cookies: list[str] = []
         self._inner = app.wsgi_app
         setattr(app, "wsgi_app", self._pass)  # noqa: B010 - as Flask says; mypy takes it for wrong
@@ -98,11 +99,30 @@ class Gate:
     def _pass(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         self.cookies += [environ["HTTP_COOKIE"]] if "HTTP_COOKIE" in environ else []
         if environ["PATH_INFO"].startswith(("/rokt/cart", "/rokt/session")):
-            self._open.wait()
+            self._wait()
             if self._is_down:
                 start("503 Service Unavailable", [("Content-Length", "0")])
                 return []
         return self._inner(environ, start)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._kept)
+
+    def _wait(self) -> None:
+        passing = self._open
+        self._kept.append(passing)
+        passing.wait()
+        self._kept.remove(passing)
+
+    @contextmanager
+    def keeping(self) -> Iterator[threading.Event]:
+        """What came meanwhile is answered when the event is set; what comes later, at once."""
+        before, self._open = self._open, threading.Event()
+        try:
+            yield self._open
+        finally:
+            self._open = before
 
     @contextmanager
     def closed(self) -> Iterator[None]:
