@@ -33,6 +33,8 @@ _HEADER = re.compile(r"[\x21-\x7e]*")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 # A host name in the form that browsers send: lower case, international names in punycode.
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+# In an address, where none may be: an error that shows the address leaves it out.
+_PASSWORD = re.compile(r":(?!//).*@")
 # Where limits can be counted, all of them exactly: the storages of ``limits`` whose windows move.
 _STORAGES = frozenset({"redis", "rediss", "redis+unix"})
 
@@ -145,8 +147,11 @@ def _database(value: object) -> str:
         return text
     try:
         url = make_url(text)
+        url.get_dialect()
     except (ArgumentError, ValueError):  # whose own text would show a part of the password
         raise ValueError("must be a database URL such as sqlite:///rokt-bff.db") from None
+    if "@" in (url.host or ""):  # and the driver would log a part of it as the host's name
+        raise ValueError("has an @ too many: one in a password is written %40")
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ValueError("must be such as sqlite:///rokt-bff.db or postgresql://user:key@host/name")
     in_memory = url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
@@ -193,7 +198,7 @@ def _origins(value: object) -> tuple[str, ...]:
     origins = tuple(text for one in given if (text := _text(one)))
     wrong = [text for text in origins if not is_origin(text)]
     if wrong:
-        listed = ", ".join(repr(text) for text in wrong)
+        listed = ", ".join(repr(_PASSWORD.sub(":…@", one)) for one in wrong)
         raise ValueError(f"has {listed}: an exact origin is needed, such as https://shop.example")
     return origins
 
