@@ -27,6 +27,7 @@ LIMITS = "tests/test_limits.py::test_"
 BOUNDS = "tests/test_bounds.py::test_"
 HEADERS = "tests/test_headers.py::test_"
 PROBLEMS = "tests/test_problems.py::test_"
+STORE = "tests/test_store.py::test_"
 MONEY = "tests/test_money_attacks.py::test_"
 ENDS = "tests/test_session_ends.py::test_"
 FIXED = "tests/test_fixation.py::test_"
@@ -112,6 +113,14 @@ DEFENCES: Mapping[str, Defence] = {
         "tests/test_origins.py::test_an_allowed_origin_is_told_to_its_exact_spelling_only",
     ),
     # --- sessions ---
+    "a handle is 256 random bits": _line(
+        "store.py", "return secrets.token_urlsafe(32)", "return secrets.token_urlsafe(16)",
+        f"{STORE}a_handle_has_256_random_bits",
+    ),
+    "the database has its hash only": _line(
+        "store.py", "return hashlib.sha256(handle.encode()).hexdigest()", "return handle",
+        f"{STORE}the_handle_is_in_no_file_of_the_database",
+    ),
     "an old handle buys nothing newer": _line(
         "payers.py", "quotes.c.created_at < sessions.c.rotated_at,", "",
         f"{FIXED}a_planted_handle_does_not_buy_what_the_shopper_chose_after_the_login",
@@ -311,6 +320,20 @@ DEFENCES: Mapping[str, Defence] = {
     "without Redis there is a count": _line(
         "limiting.py", "except StorageError as error:", "except TimeoutError as error:",
         f"{LIMITS}without_redis_each_server_counts_for_itself_and_says_so_once",
+    ),
+    "also those of one session": _line(
+        "limiting.py",
+        'self._count(self._session_updates, "Too many updates.", "session", hash_handle(handle))',
+        "pass", f"{BOUNDS}too_many_updates_a_second_are_told_when_to_come_again",
+    ),
+    "a cart has an end": _line(
+        "cart.py", "if held is None and place is None and len(cart.lines) >= max_lines:",
+        "if False:",
+        f"{BOUNDS}the_51st_line_is_refused_and_an_old_line_can_still_change",
+    ),
+    "a text has a length": _line(
+        "fields.py", "rules = [validate.Length(max=most), TEXT]", "rules = [TEXT]",
+        "tests/test_schemas.py::test_texts_are_bounded_and_hold_what_a_database_can_keep",
     ),
     "a body has a size": _line(
         "reading.py", "if len(body) > most:", "if False:",
