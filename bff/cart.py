@@ -30,10 +30,9 @@ MAX_FORMER = 8
 
 @dataclass(frozen=True, slots=True)
 class CartItem:
-    """One item as the Web SDK shows it: prices are what the shopper *saw*, no more.
+    """One item as the Web SDK shows it, but for what nobody reads (its ``providerData``).
 
-    Its ``providerData`` is left out: nobody of us reads it, Rokt is not sent it, and it would be
-    written anew with every update of the cart.
+    The prices are what the shopper *saw*, no more.
     """
 
     cart_item_id: str

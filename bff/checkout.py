@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from bff import ledger, store
+from bff.bounds import bounded
 from bff.calls import any_call
 from bff.cart import HeldCart, Update, apply
 from bff.cart_api import CartApi
@@ -113,9 +114,11 @@ class Checkout:
         ``InvalidInput`` (the cart is full), ``StoreUnavailable``; then nothing has changed.
         """
         limit = self._settings.max_lines
-        return self._change(
-            handle, lambda cart: apply(cart, update, max_lines=limit), "update", rokt_session_id
-        )
+
+        def rule(cart: HeldCart) -> HeldCart:
+            return bounded(cart, apply(cart, update, max_lines=limit), update)
+
+        return self._change(handle, rule, "update", rokt_session_id)
 
     def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
         """Let linked items follow the shop's own cart, now and later: ``{sku: quantity}``, all.

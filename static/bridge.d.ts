@@ -12,7 +12,7 @@ export interface CartItem {
   currency: string;
   linkedProductId?: string;
   quantityMustBeSynchronized?: boolean;
-  /** JSON of the item's provider, passed through unread. */
+  /** JSON of the item's provider; the server neither reads nor keeps it. */
   providerData?: string;
 }
 

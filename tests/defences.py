@@ -331,6 +331,10 @@ DEFENCES: Mapping[str, Defence] = {
         "if False:",
         f"{BOUNDS}the_51st_line_is_refused_and_an_old_line_can_still_change",
     ),
+    "so have its texts": _line(
+        "bounds.py", "if text > MAX_TEXT_OF_CART and text > _text(before):", "if False:",
+        f"{BOUNDS}the_texts_of_a_cart_have_an_end_together",
+    ),
     "a text has a length": _line(
         "fields.py", "rules = [validate.Length(max=most), TEXT]", "rules = [TEXT]",
         "tests/test_schemas.py::test_texts_are_bounded_and_hold_what_a_database_can_keep",

@@ -41,6 +41,20 @@ def test_the_51st_line_is_refused_and_an_old_line_can_still_change(shopper: Shop
     assert len(ok(shopper.update(line(50)))["items"]) == 50
 
 
+def test_the_texts_of_a_cart_have_an_end_together(shopper: Shopper) -> None:
+    for number in range(13):
+        ok(shopper.update(line(number, description="x" * 5000)))
+    before = shopper.cart()
+    refused(shopper.update(line(13, description="x" * 5000)), 422, "updatedItem.description")
+    refused(shopper.post("/cart/updates", {"cartItem": line(13, description="x" * 5000)}), 422,
+            "cartItem.description")  # fmt: skip
+    assert shopper.cart() == before
+    ok(shopper.update(line(13)))
+    ok(shopper.update(line(3, quantity=2, totalPrice=2.5, description="x" * 5000)))
+    ok(shopper.update(None, line(4)))
+    ok(shopper.update(line(14, description="x" * 5000)))
+
+
 def test_the_bounds_are_settings(make_shop: Callable[..., Shop]) -> None:
     shopper = make_shop(max_lines=1, max_quantity=3, max_body_bytes=2000).shopper()
     ok(shopper.update(line(1, quantity=3, totalPrice=3.75)))
