@@ -175,4 +175,6 @@ def _headers(rokt_session_id: str, accept_language: str | None) -> dict[str, str
 
 
 def _bytes(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    # A page's JSON can bring half of a surrogate pair into what a shop passes on. It has no bytes,
+    # and no paid order may fail for it: a question mark stands for it.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -8,6 +8,7 @@ handles and values, nothing of Flask.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,6 +49,7 @@ LONGEST_SESSION = timedelta(days=30)
 
 # What the column holds.
 LONGEST_ORDER_ID = 128
+_ORDER_ID = re.compile(rf"[^\x00\ud800-\udfff]{{1,{LONGEST_ORDER_ID}}}", re.DOTALL)
 
 EMPTY_CART = Cart(cart_id=None, version=0, items=(), totals={}, removed=())
 
@@ -187,8 +189,8 @@ class Checkout:
         ``Unauthorized``, ``Conflict``, ``NotFound``, ``StoreUnavailable``, ``InvalidInput`` for
         an order id that no database holds; never for what Rokt does.
         """
-        if not 0 < len(purchase.order_id) <= LONGEST_ORDER_ID or "\0" in purchase.order_id:
-            wrong = f"must have 1 to {LONGEST_ORDER_ID} characters, and none of them NUL"
+        if not _ORDER_ID.fullmatch(purchase.order_id):
+            wrong = f"must have 1 to {LONGEST_ORDER_ID} characters, none of them NUL or half of one"
             raise InvalidInput("This is no order id.", errors={"orderId": [wrong]})
         with self._store.read() as connection:
             payer = find_payer(connection, handle, purchase.quote_id, now=self._clock())

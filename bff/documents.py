@@ -104,7 +104,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _dump(data: object) -> str:
-    return json.dumps(data, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # as ``bff.calls`` has it
 
 
 def _plain(value: object) -> str:

@@ -148,15 +148,20 @@ def _numbered(messages: Any, data: object) -> Any:
     if not isinstance(messages, Mapping) or not isinstance(data, Mapping):
         return messages
     told = dict(messages)
-    for name, may_be_named in _MADE_UP.items():
+    for name in _MADE_UP:
         inner, given = messages.get(name), data.get(name)
         if isinstance(inner, Mapping) and isinstance(given, Mapping):
-            places = {key: str(place) for place, key in enumerate(given)}
+            places = {key: place for place, key in enumerate(given)}
             told[name] = {
-                key if may_be_named.fullmatch(str(key)) else places.get(key, key): said
+                may_name(name, key, places[key]) if key in places else key: said
                 for key, said in inner.items()
             }
     return told
+
+
+def may_name(made_up: str, key: object, place: int) -> str:
+    """Return a member's name, or its place where the name must not be repeated."""
+    return str(key) if _MADE_UP[made_up].fullmatch(str(key)) else str(place)
 
 
 def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:

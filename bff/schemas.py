@@ -11,7 +11,18 @@ from decimal import Decimal
 
 from marshmallow import fields, validate
 
-from bff.fields import ID, MAX_ID, TEXT, AmountText, Body, Members, Quantity, Switch, invalid
+from bff.fields import (
+    ID,
+    MAX_ID,
+    TEXT,
+    AmountText,
+    Body,
+    Members,
+    Quantity,
+    Switch,
+    invalid,
+    may_name,
+)
 from bff.money import read_amount
 from bff.products import MAX_PRODUCTS
 
@@ -100,14 +111,14 @@ class CancelBody(Body):
 def read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
     """Read the unit prices that the shopper took, by cart item id, from a shop's own view.
 
-    Raises ``InvalidInput`` that names the item.
+    Raises ``InvalidInput`` that names the item, by its place when a page made its id up.
     """
     read: dict[str, Decimal] = {}
-    for cart_item_id, price in prices.items():
+    for place, (cart_item_id, price) in enumerate(prices.items()):
         try:
             read[cart_item_id] = read_amount(Decimal(price))
         except (ArithmeticError, ValueError) as error:
-            field = f"acceptPrices.{cart_item_id}"
+            field = f"acceptPrices.{may_name('acceptPrices', cart_item_id, place)}"
             text = str(error) if isinstance(error, ValueError) else "must be a decimal number"
             raise invalid({field: [text]}) from None
     return read

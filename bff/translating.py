@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bff.errors import SchemaMismatch, StoreUnavailable
+from bff.errors import InvalidInput, SchemaMismatch, StoreUnavailable
 from bff.schema import CURE
 
 # PostgreSQL: no such table, no such column.
@@ -22,12 +22,14 @@ _UNUSABLE = frozenset({"42501"})
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the driver raises into ``StoreUnavailable``.
+    """Turn what the driver raises into ``StoreUnavailable``, or ``InvalidInput`` of a text.
 
-    Without its text, which may carry a statement's parameters.
+    Without its own text, which may carry a statement's parameters.
     """
     try:
         yield
+    except UnicodeEncodeError:  # which has the whole text with it
+        raise InvalidInput("An id has half a character, which no database keeps.") from None
     except (IntegrityError, ProgrammingError, DataError) as error:
         _refuse_missing(error)
         if getattr(error.orig, "sqlstate", None) in _UNUSABLE:
