@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import re
 import secrets
 import subprocess
@@ -23,8 +24,10 @@ from uuid import uuid4
 
 import pytest
 import requests
+from click.testing import CliRunner
 from sqlalchemy import make_url
 
+from bff.cli import main
 from tests.campaign.cases import ENDPOINTS, FAULTS, ITEM_FAULTS
 from tests.campaign.gate import Gate
 from tests.databases import NewDatabase
@@ -317,8 +320,11 @@ def bad_callers(partner: Partner, marks: Marks) -> None:
 class Server:
     """The server's process. What it prints goes into a file: it is megabytes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], file: Path, environ: dict[str, str]
+    ) -> None:
         self.process = process
+        self.environ = environ
         self._file = file
 
     @property
@@ -370,7 +376,7 @@ def telling(
         subprocess.Popen(command, env=given, cwd=folder, stdout=out, stderr=out) as process,
     ):
         try:
-            yield Server(process, file)
+            yield Server(process, file, given)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -383,10 +389,21 @@ def marks(emulator: Client) -> Marks:
     return marks
 
 
+def run_commands(server: Server) -> str:
+    """Look after what the server left, and give what the commands said."""
+    commands = (["doctor"], ["redrive", "--all"], ["deliver", "--once"], ["purge"], ["doctor"])
+    return "".join(CliRunner().invoke(main, one, env=server.environ).output for one in commands)
+
+
 @pytest.mark.sqlite
 def test_no_secret_and_nothing_of_a_shopper_is_in_what_a_server_writes(
-    emulator: Client, marks: Marks, new_database: NewDatabase, tmp_path: Path
+    emulator: Client,
+    marks: Marks,
+    new_database: NewDatabase,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     with (
         Gate(emulator.url) as gate,
         telling(marks, gate.url, tmp_path, new_database()) as server,
@@ -395,11 +412,21 @@ def test_no_secret_and_nothing_of_a_shopper_is_in_what_a_server_writes(
         good_and_bad_times(partner, emulator, gate, marks)
         bad_callers(partner, marks)
         assert server.stop() == 0
+        caplog.clear()  # of what the callers' own client logged
+        said = run_commands(server) + caplog.text
     written, journal = server.written, json.dumps(list(partner.journal.values()))
     assert marks.found_in("".join(partner.problems)) == []
     assert marks.found_in("".join(partner.answers)) == []
     assert marks.found_in(journal) == []
     assert set(marks.found_in(written)) <= {"in_path"}
+    assert marks.found_in(said) == []
+    for told in (
+        "refund_needed: order",
+        "calls are owed again.",
+        "Attempted",
+        "urllib3.connectionpool",
+    ):
+        assert told in said
     assert_much_was_said(partner, written, journal)
     assert_it_all_went_to_rokt(marks, emulator)
 

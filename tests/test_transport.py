@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -30,6 +31,14 @@ def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*PROXIES, "requests_ca_bundle", "curl_ca_bundle", "netrc"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_log_has_a_secret(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.DEBUG):
+        yield
+    for secret in (KEY, "proxy-password", "netrc-password"):
+        assert secret not in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +245,7 @@ def test_what_a_proxy_refuses_is_surely_not_sent(
         connection.sendall(head.encode())
 
     with raw_server(serve) as proxy:
-        use_proxy(proxy.url)
+        use_proxy(proxy.url.replace("//", "//user:proxy-password@"))
         outcome = client(f"https://{ROKT}").send(CALL, limit=9)
     assert outcome == NotSent("could not connect through the proxy")
     assert len(proxy.requests) == 1
