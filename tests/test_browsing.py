@@ -25,10 +25,11 @@ def test_a_lone_page(page):
 def run(folder: Path, **environ: str) -> str:
     """Run a browser test that fails, in a process of its own, and return what was printed."""
     (folder / "test_lone.py").write_text(LONE)
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-ra", "-p", "tests.browsing"]
+    command = [sys.executable, "-m", "pytest", "-ra", "-p", "tests.browsing"]
     command += ["-p", "no:cacheprovider", "--rootdir", str(folder), "-o", "addopts=", "-o"]
     command += ["markers=browser: needs one", "test_lone.py"]
-    known = {"PYTHONPATH": str(TOP)} | environ
+    # No other plugin has a part in this, and some take long to load.
+    known = {"PYTHONPATH": str(TOP), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | environ
     done = subprocess.run(
         command, cwd=folder, env=clean(known), capture_output=True, text=True, check=False
     )
