@@ -38,6 +38,7 @@ from bff.runtime import (
     runtime,
     set_cookie,
     shopper_language,
+    take_promise_back,
     with_handle,
 )
 from bff.schemas import read_prices
@@ -284,6 +285,7 @@ class Upsells:
     def rotate(self) -> None:
         """Give the shopper's session a new handle: call it when they log in. The cart stays."""
         handle = kept_handle()
+        take_promise_back()
         if handle is None:
             return
         try:

@@ -84,6 +84,11 @@ def promise_handle() -> None:
         g.rokt_bff_promise = new_handle()
 
 
+def take_promise_back() -> None:
+    """Let no session begin with a handle that was promised before now: somebody may have it."""
+    g.rokt_bff_promise_is_over = True
+
+
 def keep_handle(handle: str) -> None:
     """Let the shopper's browser keep a handle: the cookie goes out with this answer."""
     g.rokt_bff_handle = handle
@@ -101,11 +106,12 @@ def set_cookie(response: Response) -> Response:
     cookie that every view writes whole, so a slow view that began before the handle was there
     would take it away again, and with it the cart.
     """
+    is_over = hasattr(g, "rokt_bff_handle") or hasattr(g, "rokt_bff_promise_is_over")
     if hasattr(g, "rokt_bff_handle"):
         _write_cookie(response, g.rokt_bff_handle)
-        if cookie_name(current_app) + PROMISE in request.cookies:
-            _write_cookie(response, None, PROMISE)
-    elif hasattr(g, "rokt_bff_promise"):
+    if is_over and cookie_name(current_app) + PROMISE in request.cookies:
+        _write_cookie(response, None, PROMISE)
+    elif not is_over and hasattr(g, "rokt_bff_promise"):
         _write_cookie(response, g.rokt_bff_promise, PROMISE)
     return response
 
@@ -150,7 +156,8 @@ def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda
         except Unauthorized:
             pass  # the session has ended; the shopper goes on with a new one
     opening()
-    handle = runtime().checkout.open_session(_read_cookie(PROMISE))
+    promised = None if hasattr(g, "rokt_bff_promise_is_over") else _read_cookie(PROMISE)
+    handle = runtime().checkout.open_session(promised)
     keep_handle(handle)
     return verb(handle)
 

@@ -135,6 +135,10 @@ DEFENCES: Mapping[str, Defence] = {
         ".values(previous_hash=hash_handle(new), rotated_at=now)",
         f"{FIXED}a_planted_handle_reads_and_changes_nothing_after_the_login",
     ),
+    "a promise ends at a login": _line(
+        "extension.py", "take_promise_back()", "pass",
+        f"{FIXED}a_planted_promise_is_no_handle_after_the_login",
+    ),
     "a session ends when it is idle": _line(
         "store.py", "query = query.where(sessions.c.expires_at > now)", "pass",
         f"{ENDS}a_session_ends_a_day_after_its_last_change",
@@ -144,7 +148,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{ENDS}a_session_that_is_used_every_day_ends_after_thirty",
     ),
     "the cookie is signed": _line(
-        "runtime.py", "return _signer().unsign(signed).decode()",
+        "runtime.py", "return _signer(suffix).unsign(signed).decode()",
         'return signed.rsplit(".", 1)[0] or None', f"{GUARD}a_forged_cookie_is_no_session",
     ),
     "no script reads the cookie": _line(

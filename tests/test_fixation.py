@@ -115,6 +115,30 @@ def test_a_planted_handle_reads_and_changes_nothing_after_the_login(
     assert shopper.cart()["items"][0]["quantity"] == 1
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_planted_promise_is_no_handle_after_the_login(
+    shop: Shop, shopper: Shopper, views: Views, at_once: bool
+) -> None:
+    """A shopper without a session has nothing to rotate, and yet must not share the one to come."""
+    attacker = shop.shopper()
+    attacker.cart()
+    promise = attacker.client.get_cookie("rokt_bff_first")
+    assert promise is not None
+    planted = promise.decoded_value.rsplit(".", 1)[0]
+    shopper.client.set_cookie("rokt_bff_first", promise.value)
+
+    def login() -> None:
+        shop.upsells.rotate()
+        if at_once:
+            shop.upsells.any_placements()  # starts a session in the same request
+
+    views.run(shopper, login)
+    assert shopper.client.get_cookie("rokt_bff_first") is None
+    shopper.add(POSTER)
+    assert shopper.handle != planted
+    problem_of(shop.app.test_client().get("/rokt/cart", headers=bearer(planted)), 401)
+
+
 def test_an_order_is_one_session_s(shop: Shop, shopper: Shopper) -> None:
     shopper.add()
     shopper.reserve()
