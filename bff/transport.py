@@ -271,6 +271,9 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if not proxy.lower().startswith(("http://", "https://")):
+            # A SOCKS proxy has connections of its own, which no timer would watch.
+            raise requests.exceptions.ProxyError("no proxy of HTTP")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

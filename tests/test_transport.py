@@ -251,6 +251,14 @@ def test_what_a_proxy_refuses_is_surely_not_sent(
     assert len(proxy.requests) == 1
 
 
+def test_a_proxy_of_another_kind_is_not_gone_round(use_proxy: Callable[[str], None]) -> None:
+    with raw_server(answer) as proxy:
+        use_proxy(proxy.url.replace("http://", "socks5h://"))
+        outcome = client(f"https://{ROKT}").send(CALL, limit=9)
+    assert outcome == NotSent("could not connect through the proxy")
+    assert proxy.connections == 0
+
+
 def test_a_proxy_that_is_not_there_is_not_gone_round(use_proxy: Callable[[str], None]) -> None:
     with raw_server(answer) as server:
         use_proxy("http://127.0.0.1:9")
