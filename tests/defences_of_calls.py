@@ -1,4 +1,4 @@
-"""The lines that keep calls to Rokt safe: how each is broken, and the test that notices."""
+"""The lines that keep calls to Rokt safe, and what they carry secret: how each is broken."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.defences import Defence
 WAY = "tests/test_transport.py::test_"
 NAMES = "tests/test_dialling.py::test_"
 SIZES = "tests/test_answer_sizes.py::test_"
+MASKS = "tests/test_masking.py::test_"
 LIMITS = "tests/test_cart_api_limits.py::test_"
 
 
@@ -89,5 +90,50 @@ CALLS: Mapping[str, Defence] = {
         "dialling.py", "running = _looking_up.setdefault(key, own)",
         "running = _looking_up[key] = own",
         f"{NAMES}the_limit_holds_against_a_name_server_that_is_silent",
+    ),
+    # --- nothing leaks ---
+    "of a request its form is shown": line(
+        "masking.py",
+        "return {_name(name): _shown(call, name, value) for name, value in body.items()}",
+        "return dict(body)", f"{MASKS}attributes_keep_their_names_and_lose_their_values",
+    ),
+    "of an answer what is documented is shown": line(
+        "masking.py", "return _answer(answer, _Screen(ours, _folded(private)))", "return answer",
+        f"{MASKS}an_answer_shows_nothing_of_what_it_was_sent",
+    ),
+    "of ids those that are ours": line(
+        "masking.py", 'return name in (_IDS | {"value"}) and value in self.ours', "return True",
+        f"{MASKS}an_answer_shows_nothing_of_what_it_was_sent",
+    ),
+    "a code that repeats what was sent is left out": line(
+        "masking.py", "return bool(looks_so) and not _echoes(text, private)", "return True",
+        f"{MASKS}a_refusal_tells_no_code_that_repeats_what_was_sent",
+    ),
+    "no row of the database is logged": line(
+        "engines.py", "return record.levelno >= logging.INFO", "return True",
+        "tests/test_private_logs.py::test_no_row_of_the_database_is_logged",
+    ),
+    "no value shows a call's body": line(
+        "calls.py", "body: bytes = field(repr=False)", "body: bytes",
+        "tests/test_reprs.py::test_no_class_has_such_a_field_in_its_repr",
+    ),
+    "no error repeats a name that a caller made up": line(
+        "fields.py",
+        '"attributes": re.compile(r"(?!)"),  # none', '"attributes": re.compile(".*"),',
+        "tests/test_problems.py::"
+        "test_a_problem_repeats_no_name_and_no_path_that_the_caller_made_up",
+    ),
+    "a password's @ makes no name of a host": line(
+        "kinds.py",
+        'if "@" in (url.host or ""):  # and the driver would log a part of it as the host\'s name',
+        "if False:", "tests/test_passwords.py::test_no_command_repeats_a_password",
+    ),
+    "half a character fails no confirm": line(
+        "calls.py",
+        'return json.dumps(body, ensure_ascii=False, separators=(",", ":"))'
+        '.encode(errors="replace")',
+        'return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()',
+        "tests/test_half_characters.py::"
+        "test_what_a_shop_passes_on_is_told_to_rokt_with_a_question_mark",
     ),
 }  # fmt: skip
