@@ -72,7 +72,10 @@ def another(tab: Tab) -> Tab:
 
 @pytest.mark.parametrize(
     ("kind", "sdk"),
-    [*(("shop", sdk) for sdk in GENERATIONS), ("partner", "tag"), ("partner", "legacy")],
+    [
+        *(("shop", sdk) for sdk in GENERATIONS),
+        *(("partner", sdk) for sdk in ("tag", "plus", "legacy")),
+    ],
 )
 def test_each_generation_counts_each_change_once(tab: Tab, sdk: str) -> None:
     tab.open(sdk)
@@ -208,17 +211,46 @@ def test_leaving_while_the_first_update_is_on_its_way_starts_no_second_session(t
     tab.shows(parking=1, poster=1)
 
 
-def test_the_guard_holds_a_shopper_until_all_is_stored(tab: Tab) -> None:
+FORM = """() => {
+  const form = document.createElement("form");
+  form.action = "/next";
+  form.append(document.createElement("button"));
+  document.body.append(form);
+  return bridge.guard(form);
+}"""
+
+
+NOTE_FREED = """([control, event]) => {
+  const guarded = document.querySelector(control).closest("a, form");
+  guarded.addEventListener(event, () => { window.free = true; });
+}"""
+
+
+@pytest.mark.parametrize(("control", "event"), [("#continue", "click"), ("form button", "submit")])
+def test_the_guard_holds_a_shopper_until_all_is_stored(tab: Tab, control: str, event: str) -> None:
     tab.open()
     tab.press("more", "sticker")
     tab.settle()
+    tab.page.evaluate(FORM)
+    tab.page.evaluate(NOTE_FREED, [control, event])
     with tab.site.gate.closed():
         tab.press("more")
-        tab.page.locator("#continue").click()
+        tab.page.locator(control).dispatch_event("click")
         tab.until(lambda: len(tab.updates) == 2)
-        assert "/next" not in tab.page.url
-    tab.page.wait_for_url("**/next")
+        assert not tab.page.evaluate("Boolean(window.free)")
+    tab.page.wait_for_url("**/next*")
     assert tab.site.held() == {"sticker": 1, "parking": 1}
+
+
+@pytest.mark.parametrize("script", ["bridge.js", "rokt-stand-in.js"])
+def test_a_script_that_does_not_come_blocks_nobody(
+    site: Site, kind: str, page: Page, script: str
+) -> None:
+    page.route(f"**/{script}", lambda route: route.abort())
+    with page.expect_event("requestfailed", lambda sent: sent.url.endswith(script)):
+        page.goto(f"{site.origin(kind)}/?sdk=tag")
+    page.locator("#continue").click()
+    page.wait_for_url("**/next")
 
 
 def test_the_guard_lets_a_shopper_go_when_the_server_hangs(tab: Tab) -> None:
@@ -285,6 +317,21 @@ def test_an_id_that_the_placement_does_not_know_any_more_keeps_its_line(tab: Tab
     assert len(tab.updates) == told
     tab.press("more")
     tab.shows(parking=1)
+
+
+def test_what_the_placement_will_not_show_keeps_no_click_from_counting(tab: Tab) -> None:
+    """Asked for more than its maximum it says nothing, so that no echo ever comes."""
+    tab.open("second")
+    tab.press("more")
+    tab.settle()
+    [update] = tab.updates
+    held = {**update["updatedItem"], "quantity": 5, "totalPrice": 62.5}
+    tab.page.evaluate("(held) => bridge.updateItemCallback(held, null)", held)
+    tab.until(lambda: tab.site.held() == {"parking": 5}, tab.site.held)
+    tab.settle()
+    assert tab.views() == [{"parking": 1}, {"parking": 5}, {"parking": 5}]
+    tab.press("more")
+    tab.shows(parking=2)
 
 
 def test_a_preselected_item_that_was_taken_out_stays_out(tab: Tab) -> None:
