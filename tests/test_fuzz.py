@@ -83,6 +83,7 @@ class Composer:
 
     good: Mapping[str, Any]
     handle: str
+    cookie: str
     chance: Random
     values: list[Any]
     noise: list[bytes]
@@ -114,7 +115,8 @@ class Composer:
     def credentials(self) -> dict[str, str]:
         handle = self.handle
         named = ["Bearer x", "Basic eDp5", f"Bearer  {handle} ", f"Bearer {handle}"]
-        return self.chance.choice([{}, dict(SERVER), *({"Authorization": one} for one in named)])
+        kept = {"Cookie": self.cookie}
+        return self.chance.choice([{}, kept, dict(SERVER), *({"Authorization": x} for x in named)])
 
     def body(self) -> bytes:
         """Make a body: a good one with some members changed, or anything at all."""
@@ -146,8 +148,8 @@ class Composer:
         return self.chance.randrange(many) == 0
 
 
-def good_body(shop: Shop) -> tuple[dict[str, Any], str]:
-    """Return a body with a good value for every member, and a session's handle."""
+def good_body(shop: Shop) -> tuple[dict[str, Any], str, str]:
+    """Return a body with a good value for every member, a session's handle and its cookie."""
     shopper = shop.shopper()
     shopper.add()
     item = shopper.item()
@@ -159,7 +161,9 @@ def good_body(shop: Shop) -> tuple[dict[str, Any], str]:
         "quoteId": quote["quoteId"], "extra": {"payment": {"kind": "card"}},
         "quantities": {"ticket": 1}, "purchaseId": shopper.page, "upsellItems": [item],
     }  # fmt: skip
-    return body, shopper.handle
+    cookie = shopper.client.get_cookie("rokt_bff")
+    assert cookie is not None
+    return body, shopper.handle, f"rokt_bff={cookie.value}"
 
 
 @pytest.mark.sqlite
@@ -168,7 +172,7 @@ def test_no_request_breaks_the_server_and_a_refused_one_changes_nothing(
     emulator: Client, make_shop: Callable[..., Shop]
 ) -> None:
     shop = make_shop(origins=ORIGINS[0], updates_per_second=1_000_000)
-    good, handle = good_body(shop)
+    good, handle, cookie = good_body(shop)
     ok(server_post(shop, "/orders", {"handle": handle, "orderId": "order-1"}))
     client = shop.app.test_client(use_cookies=False)
     answered: Counter[int] = Counter()
@@ -194,7 +198,7 @@ def test_no_request_breaks_the_server_and_a_refused_one_changes_nothing(
             noise=st.lists(st.binary(max_size=40), min_size=3, max_size=3),
         )
         def send(seed: int, found: list[Any], noise: list[bytes]) -> None:
-            composer = Composer(good, handle, Random(seed), found, noise, numbers)
+            composer = Composer(good, handle, cookie, Random(seed), found, noise, numbers)
             for _ in range(OF_ONE_FIND):
                 one = composer.request()
                 before = version()
