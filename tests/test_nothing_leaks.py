@@ -252,14 +252,21 @@ def good_and_bad_times(partner: Partner, emulator: Client, gate: Gate, marks: Ma
         emulator.faults("reserve", dict(trouble))
         partner.reserve()
     spoils: list[Callable[[], None]]
-    spoils = [lambda: gate.cut(None), lambda: gate.cut(None, body=True), gate.shut]
+    spoils = [
+        lambda: gate.cut(None),
+        lambda: gate.cut(None, body=True),
+        lambda: gate.stall(None, seconds=0.5),  # longer than each of the limits
+        gate.swallow,
+        gate.shut,
+    ]
     for spoil in spoils:
         partner.start()
         partner.add()
         spoil()
         partner.any()
         partner.reserve()
-        partner.pay()
+        order_id = partner.pay()
+        partner.call("POST", f"/rokt/orders/{order_id}/cancel", {}, server=True)
         partner.release()
         gate.open()
     partner.read_journal()
