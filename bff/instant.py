@@ -21,7 +21,7 @@ from bff.fields import Body, Number, invalid, load
 from bff.money import same_to_rounding
 from bff.reservation import Reason
 from bff.sdk_items import read_item
-from bff.shapes import Item, Order, Quote
+from bff.shapes import Item, Order, OrderStatus, Quote
 
 
 class Why(StrEnum):
@@ -32,6 +32,7 @@ class Why(StrEnum):
     SOLD_OUT = "sold_out"
     PRICE_CHANGED = "price_changed"
     DECLINED = "declined"
+    REFUND_NEEDED = "refund_needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,20 @@ def difference(press: Press, items: Sequence[Item]) -> Why | None:
 
 
 def bought(press: Press, order: Order) -> dict[str, Any]:
-    """Answer that it was bought, for what Rokt locked."""
+    """Answer what became of a press that was paid for, at what Rokt locked.
+
+    Where Rokt has finally refused it, it is paid and was no success: the shop gives the money back.
+    """
     (total,) = order.totals.values()
+    is_refused = order.status == OrderStatus.REFUND_NEEDED
     return {
         **press.said,
         "totalUpsellPrice": float(total),
         "paid": True,
-        "success": True,
+        "success": not is_refused,
         "orderConfirmationId": order.order_id,
         "upsellConfirmationId": order.order_id,
+        **({"reason": Why.REFUND_NEEDED.value} if is_refused else {}),
     }
 
 

@@ -130,6 +130,31 @@ def test_what_cannot_be_had_by_then_is_said_and_not_charged(
     assert demo.calls("confirm") == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "first", "then", "sum_"),
+    [
+        ({"kind": "drop"}, "Being confirmed", "Confirmed", "$146.00"),
+        ({"kind": "status", "status": 409}, "", "Not available after all", "$128.00"),
+    ],
+)
+def test_how_it_ends_shows_itself_in_the_order_beside_the_placement(
+    demo: Demo, shop: Page, fault: dict[str, Any], first: str, then: str, sum_: str
+) -> None:
+    placement = paid(shop)
+    shop.evaluate("() => { window.isKept = true; }")
+    demo.rokt.faults("confirm", {**fault, "times": 1})
+    press(placement)
+    expect(placement).to_contain_text("Bought." if first else "That did not work.")
+    extras = shop.locator("#order-extras")
+    if first:
+        expect(extras.get_by_text(first, exact=True)).to_be_visible()
+    else:
+        expect(shop.get_by_role("alert")).to_contain_text("goes back to your card")
+    expect(extras.get_by_text(then, exact=True)).to_be_visible()
+    expect(total(shop)).to_have_text(sum_)
+    assert shop.evaluate("window.isKept"), "the page was not loaded anew"
+
+
 def test_an_answer_that_is_lost_on_its_way_is_asked_for_again_and_charged_once(
     demo: Demo, shop: Page
 ) -> None:

@@ -172,6 +172,18 @@ def test_a_part_that_is_sold_out_takes_the_rest_with_it(
     assert stock(again) == before
 
 
+def test_what_rokt_finally_refuses_is_paid_and_no_success(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    body = message(buyer)
+    again.emulator.faults("confirm", {"kind": "status", "status": 409})
+    for _ in ("the first time", "repeated after a lost answer"):
+        answer = press(buyer, body)
+        assert (answer["paid"], answer["success"]) == (True, False)
+        assert answer["reason"] == "refund_needed"
+    assert len(till.charged) == 1
+
+
 def test_what_rokt_says_is_sold_out_is_told_as_such(
     again: Shop, buyer: Shopper, till: Till
 ) -> None:

@@ -21,6 +21,7 @@ const MESSAGES = [
 const WHY = {
   declined: "Your bank did not take another charge. Nothing was bought; your tickets are not affected.",
   sold_out: "Somebody else took the last one. You were not charged.",
+  refund_needed: "The provider could not make it after all. What you paid for it goes back to your card.",
   price_changed: "The price has just gone up, so we did not buy it. You were not charged.",
 };
 const UNKNOWN =
@@ -42,9 +43,9 @@ const say = (text) => {
 };
 
 /** @param {any} answer */
-const tell = ({ success, reason = "" }) => {
-  if (success) refresh();
-  else say(["network", "timeout"].includes(reason) ? UNKNOWN : (WHY[reason] ?? OTHERWISE));
+const tell = ({ paid, success, reason = "" }) => {
+  if (paid) refresh();
+  if (!success) say(["network", "timeout"].includes(reason) ? UNKNOWN : (WHY[reason] ?? OTHERWISE));
 };
 
 /** The shopper took the placement away: the focus that was in it goes to the page. */
