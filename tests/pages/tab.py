@@ -51,9 +51,9 @@ class Tab:
         self.page.wait_for_selector(f".rokt-stand-in[data-drawn={drawn}]", state="attached")
 
     def press(self, kind: str, item: str = "parking", times: int = 1) -> None:
-        """Click; not with the mouse, which a tab in the background does not get."""
-        for _ in range(times):
-            self.page.dispatch_event(f"[data-catalog-item={item}] [data-rokt={kind}]", "click")
+        """Click so often at once; not with the mouse: a tab in the background does not get it."""
+        control = self.page.locator(f"[data-catalog-item={item}] [data-rokt={kind}]")
+        control.evaluate("(one, times) => { while (times--) one.click(); }", times)
 
     def fill(self, text: str, item: str = "parking") -> None:
         """Put the whole text into the quantity field at once, as pasting does."""
