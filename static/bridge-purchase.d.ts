@@ -14,7 +14,10 @@ export interface PurchaseResponse extends PurchaseRequest {
   success: boolean;
   orderConfirmationId?: string;
   upsellConfirmationId?: string;
-  /** The shop's, else "timeout" or "network" (what became of it is not known) or "refused". */
+  /**
+   * The shop's (`upsells.buy_instantly` says no_session, not_available, sold_out, price_changed, declined, or, of what is
+   * paid, refund_needed), else "timeout" or "network" (what became of it is not known) or "refused".
+   */
   reason?: string;
 }
 

@@ -409,7 +409,7 @@ def test_what_cannot_be_had_is_taken_back_in_the_placement_and_told(
     quote = tab.page.evaluate("bridge.reserve()")
     assert [item["catalogItemId"] for item in quote["items"]] == ["parking"]
     tab.until(lambda: tab.placement() == {"parking": 1}, tab.placement)
-    expect(tab.page.locator("#notices")).to_contain_text(told)
+    expect(tab.page.get_by_role("status").filter(has_text=told)).to_have_id("notices")
     tab.settle()
     assert len(tab.heard("notice")) == 1
     # The line stays, for the shopper to decide.
