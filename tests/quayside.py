@@ -52,6 +52,9 @@ class Demo:
 @contextmanager
 def running_demo(folder: Path, *, partner: bool = False, **config: Any) -> Iterator[Demo]:
     """Run shop, emulator and, if wished, partner on free ports, until the test ends."""
+    # On a busy machine an answer may take longer than a shopper would wait; "Rokt is slow" takes
+    # longer still.
+    config = {"placements_timeout": 2, **config}
     settings = {f"ROKT_BFF_{name.upper()}": value for name, value in config.items()}
     server = DemoServer(
         folder,

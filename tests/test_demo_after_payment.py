@@ -21,7 +21,7 @@ POSTER = "poster.evening"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo"), placements_timeout="5") as demo:
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
