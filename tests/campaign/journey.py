@@ -210,7 +210,8 @@ class _Journey:
                 pass
 
     def _lift_gate(self) -> None:
-        if self.gate is not None and self.case.gate in NO_CONNECTION:
+        # Not before it was met: a busy machine may leave all of a call to the worker.
+        if self.gate is not None and self.case.gate in NO_CONNECTION and self._met():
             self.gate.open()
 
     def _buy_again(self) -> None:
