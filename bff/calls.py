@@ -175,6 +175,8 @@ def _headers(rokt_session_id: str, accept_language: str | None) -> dict[str, str
 
 
 def _bytes(body: Mapping[str, Any]) -> bytes:
-    # A page's JSON can bring half of a surrogate pair into what a shop passes on. It has no bytes,
-    # and no paid order may fail for it: a question mark stands for it.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    # No paid order may fail for what a shop passes on. What JSON has no word for goes as its text
+    # (a Decimal, a date). A page can bring half of a surrogate pair, which has no bytes: a question
+    # mark stands for it.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
+    return text.encode(errors="replace")

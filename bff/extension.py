@@ -20,6 +20,7 @@ from bff.clocks import system_time
 from bff.config import Settings
 from bff.cors import allow_origins
 from bff.errors import Unauthorized
+from bff.fields import texts
 from bff.limiting import Limits
 from bff.placements import PageQuestion
 from bff.policy import sources
@@ -166,7 +167,7 @@ class Upsells:
         question = PageQuestion(
             page_identifier=page_identifier,
             url=request.base_url if url is None else url,
-            attributes=dict(attributes or {}),
+            attributes=texts(attributes),
             accept_language=shopper_language(),
         )
         return with_handle(lambda one: runtime().checkout.any_placements(one, question))
@@ -199,7 +200,7 @@ class Upsells:
         taken = read_prices(accept_prices or {})
         wish = Wish(
             accept_prices=taken,
-            attributes=dict(attributes or {}),
+            attributes=texts(attributes),
             is_paypal_payment=is_paypal_payment,
             merchant_id=merchant_id,
             accept_language=shopper_language(),
@@ -231,7 +232,7 @@ class Upsells:
         purchase = Purchase(
             order_id=str(order_id),
             quote_id=quote_id or remembered_quote(),
-            attributes=dict(attributes or {}),
+            attributes=texts(attributes),
             extra=dict(extra or {}),
             accept_language=shopper_language() if handle is not None else None,
             insists=quote_id is not None,
@@ -243,7 +244,7 @@ class Upsells:
         if kept_handle() is None:
             return EMPTY_CART
         language = shopper_language()
-        return with_handle(lambda one: runtime().checkout.release(one, attributes, language))
+        return with_handle(lambda one: runtime().checkout.release(one, texts(attributes), language))
 
     def cancel(self, order_id: str | int, cart_item_id: str | None = None) -> Order:
         """Cancel an order's items, or one of them, after the sale.

@@ -117,6 +117,14 @@ def _check_value(value: Any) -> None:
         raise ValidationError("has a number that is none")  # 1e400 can be read
 
 
+def texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
+    """Return what a shop's view says of a shopper as Rokt takes it, a number as text.
+
+    A shop says it after the charge too, and no paid order may fail for it.
+    """
+    return {str(name): str(value) for name, value in (attributes or {}).items()}
+
+
 class Body(Schema):
     """Base of our request bodies: members that are not known are passed over."""
 

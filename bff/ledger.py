@@ -116,7 +116,10 @@ def add_order(connection: Connection, order: OrderRow) -> None:
             rokt_session_id=order.rokt_session_id,
             status=order.status.value,
             created_at=order.created_at,
-            extra=json.dumps({"attributes": dict(order.attributes), "extra": dict(order.extra)}),
+            extra=json.dumps(
+                {"attributes": dict(order.attributes), "extra": dict(order.extra)},
+                default=str,  # as ``bff.calls`` has it
+            ),
             accept_language=order.accept_language,
             last_error=order.last_error,
         )

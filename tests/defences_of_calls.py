@@ -130,10 +130,8 @@ CALLS: Mapping[str, Defence] = {
     ),
     "half a character fails no confirm": line(
         "calls.py",
-        'return json.dumps(body, ensure_ascii=False, separators=(",", ":"))'
-        '.encode(errors="replace")',
-        'return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()',
-        "tests/test_half_characters.py::"
+        'return text.encode(errors="replace")', "return text.encode()",
+        "tests/test_passed_on.py::"
         "test_what_a_shop_passes_on_is_told_to_rokt_with_a_question_mark",
     ),
 }  # fmt: skip

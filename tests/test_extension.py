@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,8 @@ def test_the_database_is_a_file_of_the_instance_unless_another_is_named(tmp_path
     app = Flask("shop", instance_path=str(tmp_path / "instance"))
     app.config.update(settings(tmp_path, ROKT_BFF_DATABASE_URL=""))
     Upsells(app).init_db(app)
-    assert (tmp_path / "instance" / "rokt-bff.db").is_file()
+    file = tmp_path / "instance" / "rokt-bff.db"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     runtime(app).store.close()
 
 

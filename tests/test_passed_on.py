@@ -1,4 +1,4 @@
-"""Half a character, which a page's JSON can bring into what a shop passes on: no sale fails for it.
+"""What a shop passes on and JSON has no word for, half a character say: no sale fails for it.
 
 JSON may hold one half of a surrogate pair. It has no bytes, and Python's error about it has the
 whole text with it.
@@ -7,6 +7,8 @@ whole text with it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -42,6 +44,22 @@ def test_what_a_shop_passes_on_is_told_to_rokt_with_a_question_mark(
     assert [body["attributes"] for body in told.values()] == [{"email": KEPT}] * 4
     assert (told["any"]["pageIdentifier"], told["reserve"]["merchantId"]) == (KEPT, KEPT)
     assert told["confirm"]["note"] == KEPT
+
+
+def test_what_json_has_no_word_for_is_told_as_its_text(
+    shop: Shop, shopper: Shopper, views: Views
+) -> None:
+    shopper.add()
+    attributes: Any = {"age": 41, "since": date(2026, 1, 2)}
+    views.run(shopper, lambda: shop.upsells.reserve(attributes=attributes))
+    paid = {"amount": Decimal("12.50"), "parts": [Decimal(1)]}
+    views.run(
+        shopper,
+        lambda: shop.upsells.confirm("order-1", attributes=attributes, extra={"paid": paid}),
+    )
+    reserve, confirm = (shop.calls(name)[0]["body"] for name in ("reserve", "confirm"))
+    assert reserve["attributes"] == confirm["attributes"] == {"age": "41", "since": "2026-01-02"}
+    assert confirm["paid"] == {"amount": "12.50", "parts": ["1"]}
 
 
 @pytest.mark.parametrize(
