@@ -42,7 +42,10 @@ class Settings:
     )
     sandbox: bool = _setting(False, "Start the Web SDK in its sandbox.", "switch")
     database_url: str = _setting(
-        "", "SQLite or PostgreSQL. Default: a SQLite file in the instance folder.", "database",
+        "",
+        "SQLite or PostgreSQL; an `@` in a password is `%40`. "
+        "Default: a SQLite file in the instance folder.",
+        "database",
         secret=True,
     )  # fmt: skip
     url_prefix: str = _setting("/rokt", "Where the endpoints hang.", "path")
@@ -84,7 +87,9 @@ class Settings:
         "memory://", "Where the limits count; `redis://…` for several servers.", "storage",
         secret=True,
     )  # fmt: skip
-    connect_timeout: float = _setting(1.0, "To connect to Rokt.", "call seconds")
+    connect_timeout: float = _setting(
+        1.0, "To look up and connect to Rokt, all of its addresses.", "call seconds"
+    )
     placements_timeout: float = _setting(0.8, "placements/any, in all.", "call seconds")
     reserve_timeout: float = _setting(6.0, "Reserve, in all.", "call seconds")
     confirm_timeout: float = _setting(8.0, "Confirm and cancel in line, each.", "call seconds")
