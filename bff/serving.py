@@ -36,6 +36,7 @@ HARD_BODY_LIMIT = 8 * 1024 * 1024
 # Half-sent requests must not keep others out: many may be open, and none for long.
 CONNECTIONS = 1000
 IDLE_SECONDS = 20
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 DEFAULT_DATABASE = "sqlite:///rokt-bff.db"
 LOCAL = "127.0.0.1"
 # Flask's name in a problem, which the environment has with our prefix.
@@ -116,7 +117,8 @@ def serve(
     tasks = server.task_dispatcher
     tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
     stop_delivery: Callable[[], None] | None = None
-    before = {number: signal.signal(number, _end) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in _STOPS:
+        signal.signal(number, _end)
     # One server an address: a name such as localhost may stand for two.
     listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
     address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
@@ -130,8 +132,6 @@ def serve(
         server.close()
         if stop_delivery is not None:
             stop_delivery()
-        for number, handler in before.items():
-            signal.signal(number, handler)
     echo("Stopped.")
 
 
@@ -157,8 +157,8 @@ def shown(database_url: str) -> str:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second one, in the middle of stopping, would leave the delivery's thread
-    # behind, which nobody stops then.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Once is enough, until the process is gone: a second one, in the middle of stopping, would
+    # leave the delivery's thread behind, which nobody stops then.
+    for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)

@@ -66,7 +66,7 @@ def read(shop: Shop, order_id: str = "order-1") -> Any:
 def test_an_unknown_confirm_is_owed_until_rokt_says_so_and_fulfils_once(
     make_shop: MakeShop, fault: dict[str, Any], repeat: str
 ) -> None:
-    shop = make_shop(confirm_timeout=0.4 if fault["kind"] == "hang" else 4)
+    shop = make_shop(confirm_timeout=1 if fault["kind"] == "hang" else 8)
     shop.emulator.put("settings", {"repeatConfirm": repeat})
     shopper = shop.shopper()
     shopper.add(PARKING)

@@ -192,7 +192,7 @@ def statements(shop: Shop) -> Iterator[list[str]]:
 
     def hear(_c: object, _u: object, statement: str, *_more: object) -> None:
         # How long a lock is waited for is the time that is left: another number each time.
-        heard.append(re.sub(r"(lock_timeout =) \d+", r"\1 …", statement))
+        heard.append(re.sub(r"(lock_timeout =|busy_timeout=) ?\d+", r"\1 …", statement))
 
     event.listen(shop.parts.store.engine, "before_cursor_execute", hear)
     yield heard

@@ -46,12 +46,14 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def test_without_rokt_the_quote_is_empty_in_time_and_the_next_one_works(
     make_shop: MakeShop, fault: dict[str, Any]
 ) -> None:
-    shop = make_shop(reserve_timeout=0.6)
+    # What is waited for is short; what is honest may take its time on a busy machine.
+    limit = 1.0 if fault["kind"] in ("hang", "delay", "drip") else 6.0
+    shop = make_shop(reserve_timeout=limit)
     shopper = shop.shopper()
     shopper.add(PARKING)
     shop.emulator.faults("reserve", fault | {"times": None})
     quote, spent = timed(shopper.reserve)
-    assert spent < 0.6 + MARGIN
+    assert spent < limit + MARGIN
     assert (quote["items"], quote["totals"]) == ([], {})
     assert reasons(quote) == {PARKING: (1, "unreachable")}
     assert statuses(shopper.cart()) == {PARKING: "held"}
@@ -88,18 +90,18 @@ def test_a_failed_call_is_made_a_second_time_and_no_third(
 def test_a_shopper_beyond_the_limit_of_calls_goes_on_without_the_upsell(
     make_shop: MakeShop,
 ) -> None:
-    shop = make_shop(max_calls=1, reserve_timeout=0.4)
+    shop = make_shop(max_calls=1, reserve_timeout=1)
     shopper = shop.shopper()
     shopper.add(PARKING)
     with shop.parts.checkout.api.places.place(1):
         quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "busy")}
-    assert spent < 0.4 + MARGIN
+    assert spent < 1 + MARGIN
     assert quoted(shopper.reserve()) == {PARKING: 1}
 
 
 def test_giving_back_does_not_use_up_the_time_for_asking(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=1.2)
+    shop = make_shop(reserve_timeout=2)
     shopper = shop.shopper()
     shopper.add(PARKING)
     shopper.reserve()
@@ -107,24 +109,24 @@ def test_giving_back_does_not_use_up_the_time_for_asking(make_shop: MakeShop) ->
     shop.emulator.faults("release", {"kind": "hang", "seconds": 5})
     quote, spent = timed(shopper.reserve)
     assert quoted(quote) == {PARKING: 2}
-    assert spent < 1.2 + MARGIN
+    assert spent < 2 + MARGIN
 
 
 def test_giving_back_afterwards_keeps_to_the_limit_in_all(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=3)
+    shop = make_shop(reserve_timeout=6)
     shopper = shop.shopper()
     shopper.add(PARKING)
     shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "currency": "EUR"}]})
     shop.emulator.put(
         "faults",
         {
-            "reserve": [{"kind": "delay", "seconds": 2.9}],
-            "release": [{"kind": "hang", "seconds": 5}],
+            "reserve": [{"kind": "delay", "seconds": 5.4}],
+            "release": [{"kind": "hang", "seconds": 9}],
         },
     )
     quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "currency_changed")}
-    assert spent < 3.4  # and not a quarter more, for the release that hangs
+    assert spent < 6.8  # and not a quarter more, for the release that hangs
 
 
 def test_requests_at_once_on_one_session_make_one_call(shop: Shop, shopper: Shopper) -> None:

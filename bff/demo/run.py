@@ -183,7 +183,8 @@ def run(
         except (CannotStart, ConfigError) as error:
             print(error, file=sys.stderr)
             return 1
-        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)  # for good: the process is to end, whatever comes again
         try:
             server.start()
             echo(f"Demo shop:         {server.url}")
@@ -200,9 +201,7 @@ def run(
                 echo(_KEPT if chosen.get("ROKT_BFF_DATABASE_URL") else _LOST)
             ended.wait()
         finally:
-            server.stop()  # a second Ctrl-C meanwhile would leave threads behind that nobody stops
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            server.stop()
     echo("Stopped.")
     return 0
 

@@ -269,12 +269,9 @@ def run(
         ended.set()
 
     with EmulatorServer(settings, host, port, access_log=access_log) as server:
-        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            echo(f"Cart API emulator at {server.url} (controls under {server.url}/_emulator/)")
-            echo(f"rokt-api-key: {settings.api_key}   rokt-tag-id: {settings.tag_id}")
-            ended.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)  # for good: the process is to end, whatever comes again
+        echo(f"Cart API emulator at {server.url} (controls under {server.url}/_emulator/)")
+        echo(f"rokt-api-key: {settings.api_key}   rokt-tag-id: {settings.tag_id}")
+        ended.wait()
     echo("Cart API emulator stopped")
