@@ -65,21 +65,28 @@ class Release:
         """
         return f"sha384-{b64encode(sha384(self.scripts[script]).digest()).decode()}"
 
-    def tag(self, script: str, base: str, *, preload: bool = False) -> str:
+    def tag(
+        self,
+        script: str,
+        base: str,
+        *,
+        preload: bool = False,
+        data: Mapping[str, str] | None = None,
+    ) -> str:
         """The whole HTML tag for ``script`` of the BFF at ``base`` (such as ``/rokt``).
 
-        ``bridge.js`` starts the page's bridge, and is told its BFF. With ``preload``, and for
-        the other modules, the browser only fetches and checks it: that is for a page whose own
-        script imports it from the same address, and comes before that script.
+        ``bridge.js`` starts the page's bridge, and is told its BFF and ``data``, as ``data-…``.
+        With ``preload``, and for the other modules, the browser only fetches and checks it: that
+        is for a page whose own script imports it from the same address, and comes before that
+        script.
         """
         address = escape(base + self.path(script))
         checked = f'crossorigin="anonymous" integrity="{self.integrity(script)}"'
         if preload or script != "bridge.js":
             return f'<link rel="modulepreload" href="{address}" {checked}>'
-        return (
-            f'<script type="module" async data-rokt-bff="{escape(base)}" src="{address}" '
-            f"{checked}></script>"
-        )
+        told = {"rokt-bff": base, **(data or {})}
+        given = " ".join(f'data-{escape(name)}="{escape(value)}"' for name, value in told.items())
+        return f'<script type="module" async {given} src="{address}" {checked}></script>'
 
 
 def read_release(names: Iterable[str]) -> Release:

@@ -210,17 +210,19 @@ class Checkout:
                 log.error("order %r is recorded, nobody is told: %s", purchase.order_id, what)
         return order, new
 
-    def order(self, order_id: str, handle: str | None = None) -> Order:
-        """Read an order; with a handle, only one of that session. Raises ``NotFound``."""
-        if handle is not None:
-            self._own(order_id, handle)
+    def order(self, order_id: str) -> Order:
+        """Read an order. Raises ``NotFound``."""
         return self._confirming.order(order_id)
 
-    def cancel(self, order_id: str, cart_item_id: str | None, handle: str | None = None) -> Order:
+    def cancel(self, order_id: str, cart_item_id: str | None) -> Order:
         """Cancel items after they were confirmed; see ``Confirming.cancel`` for its errors."""
-        if handle is not None:
-            self._own(order_id, handle)
         return self._confirming.cancel(order_id, cart_item_id)
+
+    def refunded(self, order_id: str) -> None:
+        """Note that the shopper has their money back. Raises ``NotFound`` when none was owed."""
+        with self._store.write() as connection:
+            if not ledger.set_refunded(connection, order_id, self._clock()):
+                raise NotFound(f"No order {order_id!r} needs a refund.")
 
     def rotate(self, handle: str) -> str:
         """Give the session a new handle, and return it; the old one is worthless."""
@@ -281,13 +283,6 @@ class Checkout:
         if session is None:
             raise Unauthorized("This session has ended.")
         return session
-
-    def _own(self, order_id: str, handle: str) -> None:
-        session = self._find(handle)
-        with self._store.read() as connection:
-            order = ledger.find_order(connection, order_id)
-        if order is None or order.session_id != session.id:
-            raise NotFound("There is no such order.")
 
     def _expiry(self, created_at: datetime, now: datetime) -> datetime:
         idle = now + timedelta(seconds=self._settings.session_seconds)

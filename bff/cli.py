@@ -19,7 +19,6 @@ from flask.cli import AppGroup
 from bff.clocks import system_time
 from bff.doctor import count_open, examine_database, examine_rokt, examine_settings
 from bff.errors import BffError, StoreUnavailable
-from bff.ledger import set_refunded
 from bff.publishing import release
 from bff.redriving import redrive
 from bff.runtime import Runtime, runtime
@@ -53,7 +52,10 @@ def init_db_command() -> None:
 @rokt.command("deliver")
 @click.option("--once", is_flag=True, help="Deliver what is due now, then end.")
 def deliver_command(once: bool) -> None:
-    """Deliver the calls that are owed to Rokt, until SIGINT or SIGTERM."""
+    """Deliver what is owed to Rokt.
+
+    Until SIGINT or SIGTERM; gives back what was left reserved, and purges what is over.
+    """
     worker = _here().checkout.worker
     with _told(), _until_a_signal() as stop:
         _here().store.check_schema()
@@ -82,7 +84,10 @@ def _until_a_signal() -> Iterator[threading.Event]:
 
 @rokt.command("purge")
 def purge_command() -> None:
-    """Delete sessions that ended a week ago and orders settled three months ago."""
+    """Delete what is long over.
+
+    That is sessions that ended a week ago, and orders that were settled three months ago.
+    """
     here = _here()
     with _told():
         here.store.check_schema()
@@ -94,12 +99,18 @@ def purge_command() -> None:
 @click.argument("order_id", required=False)
 @click.option("--all", "everything", is_flag=True, help="All orders with such a call.")
 def redrive_command(order_id: str | None, everything: bool) -> None:
-    """Owe again what an order in refund_needed lost, or its cancel that was given up."""
+    """Try again what an order lost.
+
+    That is what stands in refund_needed, or a cancel that was given up. Not for an order whose
+    shopper has the money back: note that with `refunded`.
+    """
     if (order_id is None) == (not everything):
         raise click.UsageError("Name an order, or say --all.")
     here = _here()
     with _told():
         here.store.check_schema()
+        if order_id is not None:
+            here.checkout.order(order_id)  # for its error
         count = redrive(here.store, here.settings, system_time(), order_id)
     click.echo(f"{count} calls are owed again.")
 
@@ -107,20 +118,23 @@ def redrive_command(order_id: str | None, everything: bool) -> None:
 @rokt.command("refunded")
 @click.argument("order_id")
 def refunded_command(order_id: str) -> None:
-    """Note that the shopper of an order in refund_needed has their money back."""
+    """Note that a shopper has the money back.
+
+    For an order in refund_needed: doctor no longer names it, and redrive leaves it alone.
+    """
     here = _here()
     with _told():
         here.store.check_schema()
-        with here.store.write() as connection:
-            noted = set_refunded(connection, order_id, system_time())
-    if not noted:
-        raise click.ClickException(f"No order {order_id!r} needs a refund.")
+        here.checkout.refunded(order_id)
     click.echo(f"Order {order_id!r} is refunded; doctor no longer names it.")
 
 
 @rokt.command("doctor")
 def doctor_command() -> None:
-    """Check the promises, the settings and the way to Rokt; exit code 1 with a line a finding."""
+    """Check the promises, settings and Rokt.
+
+    Prints a line a finding, and exits with 1 when there is one.
+    """
     here = _here()
     findings = [
         *examine_database(here.store, system_time()),
@@ -148,7 +162,10 @@ def main() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--insecure-cookies", is_flag=True, help="Without TLS, while developing.")
 def serve(host: str, port: int, insecure_cookies: bool) -> None:
-    """Serve partner pages; settings from the environment (ROKT_BFF_…)."""
+    """Serve pages on other origins.
+
+    Its settings are ROKT_BFF_… of the environment.
+    """
     _needs("waitress", "server")
     from bff.serving import serve as run
 
@@ -169,7 +186,10 @@ def serve(host: str, port: int, insecure_cookies: bool) -> None:
 @click.option("--partner-host", default="127.0.0.2", show_default=True, help="Of a second origin.")
 @click.option("--partner-port", default=8082, show_default=True, type=click.IntRange(0, 65535))
 def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_port: int) -> None:
-    """Start the demo shop, a partner's shop and the emulator, on this machine only."""
+    """Start the demo, on this machine only.
+
+    That is a shop, a partner's shop on a second origin, and the emulator of Rokt.
+    """
     _needs("waitress", "demo")
     _needs("babel", "demo")
     from bff.demo.run import run
@@ -194,12 +214,14 @@ def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_po
     help="The BFF as pages see it, such as https://upsell.example/rokt.",
 )
 def integrity(base: str) -> None:
-    """Print the integrity of each script that pages load, and the tags that name it.
+    """Print the tags that pin the scripts.
 
     The tags are of this release: after an upgrade their addresses answer 404, so print them
     anew and change the pages with it. A browser holds a file to its own integrity only, not
     what it imports; so a page that imports several modules needs a preload for each.
     """
+    if not base.startswith(("/", "https://", "http://")):
+        raise click.BadParameter("must be a path or an address, such as /rokt", param_hint="--base")
     present, base = release(), base.rstrip("/")
     scripts = sorted(present.scripts)
     for name in scripts:

@@ -20,6 +20,9 @@ from bff.reservation import Reservation, State
 from bff.shapes import Order, OrderStatus, order_status, totals_of, view_reservation
 from bff.tables import orders, reservations
 
+# What is wrong with an order that paid for what another order had bought.
+TWICE = "the quote was confirmed before, for another order"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:

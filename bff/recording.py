@@ -17,15 +17,13 @@ from bff import ledger, outbox, store
 from bff.cart import HeldCart, Line, after_confirm
 from bff.config import Settings
 from bff.errors import NotFound
-from bff.ledger import OrderRow
+from bff.ledger import TWICE, OrderRow
 from bff.outbox import Owed
 from bff.releasing import Releasing
 from bff.renewing import confirm_of
 from bff.reservation import Reservation, State
 from bff.shapes import OrderStatus, Quote
 from bff.store import Session, new_id
-
-TWICE = "the quote was confirmed before, for another order"
 
 
 @dataclass(frozen=True, slots=True)

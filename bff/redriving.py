@@ -17,8 +17,8 @@ from bff import ledger
 from bff.calls import Kind
 from bff.config import Settings
 from bff.faultpoints import reach
+from bff.ledger import TWICE
 from bff.outbox import RowState, enqueue
-from bff.recording import TWICE
 from bff.renewing import confirm_of
 from bff.reservation import State
 from bff.shapes import OrderStatus

@@ -17,7 +17,7 @@ def read_settings(app: Flask, host: str | None) -> Settings:
     problems.extend(insecure(settings, app.config, host))
     if not app.secret_key:
         problems.append(
-            "SECRET_KEY is missing: set it, before init_app, to what "
+            "SECRET_KEY is missing: set it to what "
             '`python -c "import secrets; print(secrets.token_hex())"` prints.'
         )
     if problems:

@@ -136,7 +136,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{FIXED}a_planted_handle_reads_and_changes_nothing_after_the_login",
     ),
     "a promise ends at a login": _line(
-        "extension.py", "take_promise_back()", "pass",
+        "verbs.py", "take_promise_back()", "pass",
         f"{FIXED}a_planted_promise_is_no_handle_after_the_login",
     ),
     "a session ends when it is idle": _line(

@@ -200,10 +200,11 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "confirm",
         "release",
         "cancel",
+        "refunded",
     }
     verbs |= {"sync_products", "order", "rotate", "session_ref", "to_json", "settings"}
     verbs |= {"init_app", "init_db", "deliver_in_background", "csp", "script_tag"}
-    assert {name for name in vars(Upsells) if not name.startswith("_")} == verbs
+    assert {name for name in dir(Upsells) if not name.startswith("_")} == verbs
     for name in bff.__all__:
         assert getattr(bff, name) is not None
 

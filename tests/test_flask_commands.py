@@ -107,6 +107,12 @@ def test_redrive_owes_a_refused_confirm_again(shop: Shop) -> None:
     assert len(shop.calls("confirm")) == 5
 
 
+def test_redrive_says_that_there_is_no_such_order(shop: Shop) -> None:
+    told = rokt(shop, "redrive", "nosuch")
+    assert told.exit_code == 1
+    assert "There is no such order" in told.output
+
+
 def test_redrive_leaves_what_is_confirmed_alone(shop: Shop) -> None:
     sell(shop)
     rokt(shop, "redrive", "--all")

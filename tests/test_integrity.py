@@ -97,8 +97,10 @@ def test_the_command_prints_what_a_browser_will_compute(
 def test_a_shop_s_template_gets_the_same_tag_and_nothing_breaks_out_of_it(shop: Shop) -> None:
     with shop.app.app_context():
         assert str(shop.upsells.script_tag()) == release().tag("bridge.js", "/rokt")
-        evil = shop.upsells.script_tag('"><script>alert(1)</script>')
-    assert "<script>alert" not in evil
+        told = str(shop.upsells.script_tag(data={"guard": "#continue"}))
+        evil = shop.upsells.script_tag('"><script>alert(1)</script>', data={"guard": '"><script>'})
+    assert 'data-rokt-bff="/rokt" data-guard="#continue"' in told
+    assert evil.count("<script") == 1
 
 
 # --- in a browser ---

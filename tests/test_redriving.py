@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bff import redriving
+from bff import NotFound, redriving
 from tests.shopping import Shop, Shopper, ok, server_get
 from tests.test_confirming import bought, fulfilled
 from tests.test_doctor import examine, rokt
@@ -85,9 +85,16 @@ def test_an_item_that_still_cannot_be_had_needs_its_refund_again(shop: Shop) -> 
     assert len(shop.heard.of("refund")) == 2
 
 
-def test_what_was_refunded_is_not_asked_for_again(shop: Shop) -> None:
+@pytest.mark.parametrize("by", ["command", "verb"])
+def test_what_was_refunded_is_not_asked_for_again(shop: Shop, by: str) -> None:
     lose_it_in_renewal(shop)
-    assert rokt(shop, "refunded", "order-1").exit_code == 0
+    if by == "command":
+        assert rokt(shop, "refunded", "order-1").exit_code == 0
+    else:
+        with shop.app.app_context():
+            shop.upsells.refunded("order-1")
+            with pytest.raises(NotFound):
+                shop.upsells.refunded("nosuch")
     assert redrive(shop, "order-1") == redrive(shop) == 0
     assert bought(read(shop))[PARKING] == (1, "refund_needed")
 
@@ -97,6 +104,9 @@ def test_a_quote_that_was_paid_twice_is_bought_twice_only_by_name(shop: Shop) ->
     quote = shopper.reserve()["quoteId"]
     shopper.pay("order-1", quoteId=quote)
     assert shopper.pay("order-2", quoteId=quote)["status"] == "refund_needed"
+    (found,) = (line for line in rokt(shop, "doctor").output.splitlines() if "order-2" in line)
+    assert "refunded order-2" in found
+    assert "redrive" not in found
     assert redrive(shop) == 0
     assert redrive(shop, "order-2") == 1
     shop.deliver()
