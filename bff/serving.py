@@ -36,6 +36,8 @@ HARD_BODY_LIMIT = 8 * 1024 * 1024
 # Half-sent requests must not keep others out: many may be open, and none for long.
 CONNECTIONS = 1000
 IDLE_SECONDS = 20
+# How often it is looked for those that took longer.
+CLEANUP_SECONDS = 5
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 DEFAULT_DATABASE = "sqlite:///rokt-bff.db"
 LOCAL = "127.0.0.1"
@@ -104,8 +106,10 @@ def serve(
         port=port,
         threads=settings.max_calls + settings.max_waiting + FREE_THREADS,
         max_request_body_size=HARD_BODY_LIMIT,
-        connection_limit=CONNECTIONS,
+        connection_limit=connections(),
+        asyncore_use_poll=True,  # select() ends a server that has 1,024 files open
         channel_timeout=IDLE_SECONDS,
+        cleanup_interval=CLEANUP_SECONDS,
         ident=None,
         **_proxied(settings),
     )
@@ -133,6 +137,16 @@ def serve(
         if stop_delivery is not None:
             stop_delivery()
     echo("Stopped.")
+
+
+def connections() -> int:
+    """Tell how many connections may be open: of a process's files the database needs some too."""
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return CONNECTIONS
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
 def _proxied(settings: Settings) -> dict[str, Any]:

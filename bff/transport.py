@@ -29,12 +29,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as TookTooLong
 
 from bff.dialling import dial
 from bff.kinds import is_loopback
 
 # Rokt's answers are a few kilobytes. A megabyte would be a mistake or an attack.
 MAX_ANSWER = 1 << 20
+_LATE = (requests.Timeout, TookTooLong, TimeoutError)
 # For ``requests``, an empty one is there and so goes before those of the environment.
 _NO_PROXIES = {"http": "", "https": "", "all": ""}
 # What zlib takes for: gzip or zlib, as the first bytes say.
@@ -92,7 +94,7 @@ class Transport:
                         date=response.headers.get("Date"),
                     )
             except (requests.RequestException, HTTPError, OSError) as error:
-                late = timer.ended or isinstance(error, requests.Timeout)
+                late = timer.ended or isinstance(error, _LATE)  # whichever was first to see it
                 if not timer.sent:
                     raise NeverConnected(_why_not(error, late=late)) from None
                 raise Broken("time limit reached" if late else "the connection broke") from None

@@ -1,6 +1,6 @@
-"""What waitress answers by itself, before an app is asked: as problem documents, with our headers.
+"""What waitress does by itself, before an app is asked: its own answers, and half a request.
 
-These are requests that are no HTTP, or are too large to be read.
+It answers what is no HTTP, or too large to be read: here as problem documents, with our headers.
 """
 
 from __future__ import annotations
@@ -39,9 +39,21 @@ def channel_of(headers: Mapping[str, str]) -> type[Any]:
             self.write(body)
 
     class Channel(HTTPChannel):  # type: ignore[misc]
-        """One connection."""
+        """One connection. Half a request counts from its first byte on: no trickle holds it."""
 
         error_task_class = Task
+        last_activity: float
+        _half_since: float | None = None
+
+        def received(self, data: bytes) -> bool:
+            taken: bool = super().received(data)
+            if self.request is None:
+                self._half_since = None
+            elif self._half_since is None:
+                self._half_since = self.last_activity
+            else:
+                self.last_activity = self._half_since
+            return taken
 
     return Channel
 
