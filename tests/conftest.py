@@ -21,6 +21,14 @@ from tests.shopping import Shop, Shopper
 
 pytest_plugins = ["tests.browsing"]
 
+# Half a minute and more, whatever the order of their names.
+LONG = frozenset({
+    "test_bridge_in_browser", "test_bridge_storm", "test_commands", "test_confirming_later",
+    "test_demo_after_payment", "test_demo_care", "test_demo_journey", "test_demo_partner_pages",
+    "test_demo_shop", "test_doctor", "test_drain", "test_nothing_leaks", "test_outages",
+    "test_places", "test_renewing", "test_reserving_trouble", "test_schema", "test_shop_model",
+})  # fmt: skip
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -36,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "postgresql: is about PostgreSQL's locks, and runs there alone"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take long begin: none is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

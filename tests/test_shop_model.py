@@ -73,7 +73,7 @@ PURCHASES: st.SearchStrategy[Purchase] = st.tuples(
 # What the short run finds it shows as it is: shrinking takes minutes, and is the long run's.
 FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
 SHORT = settings(
-    max_examples=16, stateful_step_count=25, derandomize=True, database=None, phases=FOUND
+    max_examples=10, stateful_step_count=25, derandomize=True, database=None, phases=FOUND
 )
 LONG = settings(
     max_examples=1500, stateful_step_count=60, print_blob=True, phases=(*FOUND, Phase.shrink)
