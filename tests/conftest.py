@@ -46,11 +46,6 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files that take long begin: none is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_kind" not in metafunc.fixturenames:
         return
@@ -140,7 +135,11 @@ def shopper(shop: Shop) -> Shopper:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the long run of the model its time."""
+    """Let the files that take long begin, so that none is left alone with one at the end.
+
+    And give the long run of the model its time.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONG)
     for item in items:
         if item.path.name == "test_shop_model.py":
             item.add_marker(pytest.mark.timeout(900))
