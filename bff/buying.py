@@ -2,8 +2,9 @@
 
 The items go through reserve and confirm like any other, in a session of the press's own: nothing
 else that the shopper holds, in another tab say, is bought with them. Its handle is derived from
-the shopper's and the press, so a repetition after a lost answer finds the same quote and order,
-and nobody without the shopper's handle can find it.
+the shopper's and the press, so nobody without the shopper's handle has it; its ids are those of
+``bff.pressed``, so a repetition after a lost answer finds the same quote and order, also after a
+login.
 
 Whether the shopper may be charged again is the shop's to say; the page cannot say that it paid.
 """
@@ -14,8 +15,9 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -26,13 +28,11 @@ from bff.cart import Update
 from bff.checkout import Checkout
 from bff.errors import Unauthorized
 from bff.instant import Press, Why, difference, hindrance
+from bff.pressed import Pressed, ids_of, keep_quote, open_press
 from bff.recording import Purchase
 from bff.reservation import Wish
 from bff.shapes import Order, Quote
-from bff.store import Store
-
-# A press is answered within seconds; a repetition comes within minutes.
-SESSION_OF_A_PRESS = timedelta(hours=1)
+from bff.store import Session, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +61,34 @@ class Buying:
         """Hold and reserve a press's items for the shopper of a handle.
 
         Raises ``Unauthorized`` for a handle without a live session, ``StoreUnavailable``; never
-        for what Rokt does: then ``why`` is set, and what was reserved is given back.
+        for what Rokt does: then ``why`` is set, and what was reserved is given back. The quote of
+        a repetition has the id and the total of the first: where the total cannot be that any
+        more, the price has changed.
         """
         own = handle_of(handle, press.purchase_id)
-        rokt_session_id = self._open(handle, own)
-        if (order := self._bought_before(own)) is not None:
-            return Begun(own, order=order, why=difference(press, order.items))
+        shopper = self._open(handle, own, press)
+        ids = ids_of(shopper, press.purchase_id)
+        before = self._before(ids)
+        if isinstance(before, Order):
+            return Begun(own, order=before, why=difference(press, before.items))
+        if before is not None and (why := difference(press, before.items)) is not None:
+            return Begun(own, why=why)  # it is no repetition, and must not disturb the first
         for item in press.items:
             # Late for a press that was bought meanwhile: the new cart stays empty.
             update = Update(item=item, page=press.purchase_id, seq=1, name="upsellItems")
-            self._checkout.update(own, update, rokt_session_id)
+            self._checkout.update(own, update, shopper.rokt_session_id)
         quote = self._checkout.reserve(own, wish)
         why = hindrance(press, quote)
         if why is None:
-            return Begun(own, quote)
-        if (order := self._bought_before(own)) is not None:
+            with self._store.write() as connection:
+                kept = keep_quote(connection, ids, quote, self._clock())
+            if kept is not None:
+                return Begun(own, kept)
+            why = Why.PRICE_CHANGED
+        before = self._before(ids)
+        if isinstance(before, Order):
             # By a repetition that was faster.
-            return Begun(own, order=order, why=difference(press, order.items))
+            return Begun(own, order=before, why=difference(press, before.items))
         self.give_up(own)
         return Begun(own, quote, why=why)
 
@@ -95,28 +106,28 @@ class Buying:
 
     def give_up(self, own: str) -> None:
         """Give back what was reserved for a press that was not paid for."""
-        self._checkout.release(own)
+        with suppress(Unauthorized):  # a repetition after a login has it now
+            self._checkout.release(own)
 
-    def _open(self, handle: str, own: str) -> str:
-        """Start the press's session, once; return Rokt's session id, which is the shopper's."""
+    def _open(self, handle: str, own: str, press: Press) -> Session:
+        """Start the press's session, once; return the shopper's."""
         now = self._clock()
         try:
             with self._store.write() as connection:
                 shopper = store.find_session(connection, handle, now=now)
                 if shopper is None:
                     raise Unauthorized("This session has ended.")
-                if store.find_session(connection, own, now=None) is None:
-                    expires_at = now + SESSION_OF_A_PRESS
-                    store.create_session(connection, own, now=now, expires_at=expires_at)
+                open_press(connection, ids_of(shopper, press.purchase_id), own, now)
         except IntegrityError:
-            return self._open(handle, own)  # a repetition was faster; now it is there
-        return shopper.rokt_session_id
+            return self._open(handle, own, press)  # a repetition was faster; now it is there
+        return shopper
 
-    def _bought_before(self, own: str) -> Order | None:
+    def _before(self, ids: Pressed) -> Order | Quote | None:
+        """Return what the press was before: bought, or given to the shop to be charged."""
         with self._store.read() as connection:
-            session = store.find_session(connection, own, now=None)
-            order_id = ledger.first_order(connection, session.id) if session else None
-        return None if order_id is None else self._checkout.order(order_id)
+            order_id = ledger.first_order(connection, ids.session_id)
+            quote = store.find_quote(connection, ids.session_id, ids.quote_id)
+        return quote if order_id is None else self._checkout.order(order_id)
 
 
 def begun_to_json(begun: Begun) -> dict[str, Any]:

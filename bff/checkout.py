@@ -26,6 +26,7 @@ from bff.confirming import Confirming
 from bff.delivery import Delivery
 from bff.draining import SENDERS
 from bff.errors import InvalidInput, NotFound, Unauthorized
+from bff.moving import refuse_moved
 from bff.payers import find_payer
 from bff.placements import PageQuestion, read_placements
 from bff.places import Places
@@ -87,13 +88,15 @@ class Checkout:
         """Start a session with an empty cart and return its handle.
 
         ``promised``: the handle that it is to have. Where another request of the same browser was
-        faster, the session is there; where it has ended since, a new handle is made.
+        faster, the session is there; where it has ended since, a new handle is made. Raises
+        ``SessionMoved`` where a login was faster.
         """
         now = self._clock()
         handle = promised or store.new_handle()
         try:
             with self._store.write() as connection:
                 store.create_session(connection, handle, now=now, expires_at=self._expiry(now, now))
+                refuse_moved(connection, handle, now)  # afterwards: the insert waits for a login
         except IntegrityError:
             with self._store.read() as connection:
                 lives = store.find_session(connection, handle, now=now) is not None
@@ -228,9 +231,16 @@ class Checkout:
         """Give the session a new handle, and return it; the old one is worthless."""
         new = store.new_handle()
         with self._store.write() as connection:
-            if not store.change_handle(connection, handle, new, now=self._clock()):
+            now = self._clock()
+            if not store.change_handle(connection, handle, new, now=now):
+                refuse_moved(connection, handle, now)
                 raise Unauthorized("This session has ended.")
         return new
+
+    def refuse_moved(self, handle: str) -> None:
+        """Raise ``SessionMoved`` for the handle that a session had until a login just now."""
+        with self._store.read() as connection:
+            refuse_moved(connection, handle, self._clock())
 
     def _change(
         self,

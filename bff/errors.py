@@ -14,7 +14,8 @@
     ├── Conflict                 409  the state does not allow it
     ├── RateLimited              429  with ``retry_after``
     └── StoreUnavailable         503  the database is locked, full or gone
-        └── SchemaMismatch       the database was made by another version
+        ├── SchemaMismatch       the database was made by another version
+        └── SessionMoved         a login was faster: the request has the handle from before
 
 What Rokt answers is no exception: it is an *outcome* (see ``bff.outcomes``), because the
 state machine must look at each of them.
@@ -140,3 +141,12 @@ class SchemaMismatch(StoreUnavailable):
 
     code = "schema_mismatch"
     retryable = False
+
+
+class SessionMoved(StoreUnavailable):
+    """The request was sent before a login gave the session another handle: it may come again.
+
+    Nothing was done, and no cookie is touched: the browser has the login's by then.
+    """
+
+    code = "session_moved"

@@ -52,7 +52,7 @@ _SECURITY: Mapping[Caller, list[dict[str, list[str]]]] = {
 _GUARDED = {
     401: "The handle or key is missing, unknown, ended or wrong.",
     403: "The caller may not do this, whatever its handle or key.",
-    503: "The database cannot be used right now: come again.",
+    503: "The database cannot be used right now, or the shopper just logged in: come again.",
 }
 _WITH_BODY = {
     400: "The body is no JSON object.",

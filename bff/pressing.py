@@ -34,7 +34,10 @@ def press(charge: Charge) -> Response:
             return jsonify(not_bought(pressed.said, Why.NO_SESSION))
         here.limits.count_update(request, handle)
         here.limits.count_call(request)
-        return jsonify(_buy(here.buying, charge, handle, pressed))
+        told = _buy(here.buying, charge, handle, pressed)
+        if told.get("reason") == Why.NO_SESSION and access.by_cookie:
+            here.checkout.refuse_moved(handle)
+        return jsonify(told)
     except BffError as error:
         return refused(error)
 

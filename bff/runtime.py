@@ -146,15 +146,16 @@ def _signer(suffix: str = "") -> Signer:
 def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda: None) -> T:
     """Run a verb for the shopper of this request, starting a session where there is none.
 
-    A handle whose session has ended is replaced by a new one. ``opening`` is asked before a
-    session is started, and may raise.
+    A handle whose session has ended is replaced by a new one. Raises ``SessionMoved`` where a
+    login was faster. ``opening`` is asked before a session is started, and may raise.
     """
     handle = kept_handle()
     if handle is not None:
         try:
             return verb(handle)
         except Unauthorized:
-            pass  # the session has ended; the shopper goes on with a new one
+            # The session has ended, and the shopper goes on with a new one; or has moved.
+            runtime().checkout.refuse_moved(handle)
     opening()
     promised = None if hasattr(g, "rokt_bff_promise_is_over") else _read_cookie(PROMISE)
     handle = runtime().checkout.open_session(promised)

@@ -145,11 +145,16 @@ class Store:
 
 
 def create_session(
-    connection: Connection, handle: str, *, now: datetime, expires_at: datetime
+    connection: Connection,
+    handle: str,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    session_id: str | None = None,
 ) -> Session:
     """Write a new session with an empty cart, known by ``handle``."""
     session = Session(
-        id=new_id(),
+        id=session_id or new_id(),
         cart=HeldCart(cart_id=new_id()),
         rokt_session_id=new_id(),
         created_at=now,

@@ -11,7 +11,7 @@ from flask import Response, request
 from bff.answering import to_json
 from bff.cart import Update
 from bff.checkout import EMPTY_CART
-from bff.errors import Unauthorized
+from bff.errors import SessionMoved, Unauthorized
 from bff.fields import texts
 from bff.placements import PageQuestion
 from bff.pressing import press
@@ -95,7 +95,8 @@ class Verbs:
 
         ``accept_prices``: cart item id → the dearer unit price that the shopper consented to.
         Call it again as often as you like: what is reserved already stays so. Raises
-        ``StoreUnavailable`` only; never for what Rokt does.
+        ``StoreUnavailable`` only, never for what Rokt does: then there is nothing of Rokt's to
+        charge or to confirm.
         """
         taken = read_prices(accept_prices or {})
         wish = Wish(
@@ -172,9 +173,10 @@ class Verbs:
         For a POST route of the shop's own that bridge-purchase.js is told of. The items are
         reserved; then ``charge(quote)`` charges ``quote.total`` to what the shopper paid with
         before and returns the new order's id, or None when that cannot be done. A repetition
-        after a lost answer comes with the same ``quote_id``: use it as the charge's idempotency
-        key. All of the items or none are bought, at the price shown or less. The guard's rules
-        hold as for the blueprint's routes; with Flask-WTF's CSRFProtect, exempt the route.
+        after a lost answer comes with the same ``quote_id`` and total, or is refused before it
+        comes to that: use the id as the charge's idempotency key. All of the items or none are
+        bought, at the price shown or less. The guard's rules hold as for the blueprint's routes;
+        with Flask-WTF's CSRFProtect, exempt the route.
         """
         return press(charge)
 
@@ -192,13 +194,19 @@ class Verbs:
         return with_handle(lambda one: runtime().checkout.sync_products(one, quantities))
 
     def rotate(self) -> None:
-        """Give the shopper's session a new handle: call it when they log in. The cart stays."""
+        """Give the shopper's session a new handle: call it when they log in. The cart stays.
+
+        A request that was under way meanwhile is asked to come again, with the new handle: see
+        ``bff.moving``. So call it once a login.
+        """
         handle = kept_handle()
         take_promise_back()
         if handle is None:
             return
         try:
             keep_handle(runtime().checkout.rotate(handle))
+        except SessionMoved:
+            pass  # another login was faster, a double click's say, and its answer has the cookie
         except Unauthorized:
             forget_handle()  # the session has ended, and a login must not fail for that
 

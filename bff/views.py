@@ -101,6 +101,7 @@ def get_cart() -> Response:
         except Unauthorized:
             if access.handle:
                 raise
+            runtime().checkout.refuse_moved(handle)  # an empty cart would empty the placements
     if access.by_cookie:
         promise_handle()
     return jsonify(to_json(EMPTY_CART))

@@ -135,6 +135,19 @@ DEFENCES: Mapping[str, Defence] = {
         ".values(previous_hash=hash_handle(new), rotated_at=now)",
         f"{FIXED}a_planted_handle_reads_and_changes_nothing_after_the_login",
     ),
+    "what a login overtakes takes no cookie away": _line(
+        "moving.py", "if connection.execute(moved).first() is not None:", "if False:",
+        "tests/test_overtaken.py::test_an_update_that_a_login_overtakes_is_asked_for_again",
+    ),
+    "a press has one key": _line(
+        "pressed.py", "kept = replace(quote, quote_id=ids.quote_id)", "kept = quote",
+        "tests/test_instant_purchase.py"
+        "::test_a_press_is_one_charge_whatever_happens_until_it_is_repeated",
+    ),
+    "a press is charged at one total": _line(
+        "pressed.py", "if first is not None and first.totals != quote.totals:", "if False:",
+        "tests/test_instant_purchase.py::test_a_repetition_at_another_total_charges_nobody",
+    ),
     "a promise ends at a login": _line(
         "verbs.py", "take_promise_back()", "pass",
         f"{FIXED}a_planted_promise_is_no_handle_after_the_login",

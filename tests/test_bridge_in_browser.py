@@ -193,6 +193,27 @@ def test_leaving_before_there_is_a_session_keeps_the_click_for_the_next_page(tab
     tab.shows(parking=1, poster=1)
 
 
+@pytest.mark.parametrize("kind", ["shop"])
+def test_an_update_that_a_login_overtakes_arrives_after_it(tab: Tab) -> None:
+    gate = tab.site.gate
+    tab.open()
+    tab.press("more")
+    tab.settle()
+    before = tab.handle()
+    with gate.keeping() as late:
+        tab.press("more", "poster")
+        tab.until(lambda: gate.waiting == 1)
+    try:
+        tab.page.evaluate("fetch('/login', { method: 'POST' })")
+        tab.until(lambda: tab.handle() != before)
+        after = tab.handle()
+    finally:
+        late.set()
+    tab.settle()
+    tab.shows(parking=1, poster=1)
+    assert tab.handle() == after
+
+
 def test_leaving_while_the_first_update_is_on_its_way_starts_no_second_session(tab: Tab) -> None:
     gate = tab.site.gate
     tab.open()

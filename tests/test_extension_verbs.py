@@ -10,6 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bff import Conflict, InvalidInput, NotFound, OrderStatus, Unauthorized
+from bff.moving import OVERTAKEN
 from tests.answers import problem_of
 from tests.shopping import BRIDGE, Shop, Shopper, bearer, ok, server_post
 
@@ -247,6 +248,8 @@ def test_a_cookie_that_an_attacker_planted_is_worthless_after_the_login(
     shopper.client.set_cookie("rokt_bff", planted.value)
     views.run(shopper, lambda: shop.upsells.rotate())  # the victim logs in
     shopper.add("poster.souvenir")
+    assert attacker.update(attacker.item()).status_code == 503
+    shop.clock.move(OVERTAKEN.total_seconds() + 1)
     assert attacker.cart()["items"] == []
     attacker.add()
     names = [item["catalogItemId"] for item in shopper.cart()["items"]]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bff import Unauthorized
+from bff.moving import OVERTAKEN
 from tests.answers import problem_of
 from tests.shopping import Shop, Shopper, bearer, ok, server_post
 from tests.test_extension_verbs import Views
@@ -108,7 +109,10 @@ def test_a_planted_handle_reads_and_changes_nothing_after_the_login(
     update = {"updatedItem": None, "oldItem": shopper.item(POSTER)}
     for path, body in {"/cart/updates": update, "/cart/reserve": {}, "/cart/release": {}}.items():
         problem_of(client.post(f"/rokt{path}", json=body, headers=page), 401)
-    # By the cookie they start a session of their own.
+    # By the cookie they are at first taken for a request that the login overtook, and later they
+    # start a session of their own.
+    assert attacker.update(attacker.item(PARKING, 3)).status_code == 503
+    shop.clock.move(OVERTAKEN.total_seconds() + 1)
     attacker.add(PARKING, 3)
     assert held(attacker) == [PARKING]
     assert held(shopper) == [PARKING, POSTER]

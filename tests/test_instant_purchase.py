@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bff import Quote
-from tests.interfering import at_once
+from tests.interfering import Killed, at_once
 from tests.shopping import BRIDGE, Shop, Shopper, ok, server_get, server_post
 
 PARKING, POSTER = "parking.standard", "poster.souvenir"
@@ -23,11 +23,16 @@ class Till:
     def __init__(self) -> None:
         self.charged: dict[str, Decimal] = {}
         self.declines = False
+        self.dies = False
+        self.asked: list[tuple[str, Decimal]] = []
 
     def charge(self, quote: Quote) -> str | None:
         if self.declines:
             return None
+        self.asked.append((quote.quote_id, quote.total))
         self.charged.setdefault(quote.quote_id, quote.total)  # by its key, as a provider does
+        if self.dies:
+            raise Killed
         return f"again-{list(self.charged).index(quote.quote_id) + 1}"
 
 
@@ -41,6 +46,12 @@ def again(shop: Shop, till: Till) -> Shop:
     shop.app.add_url_rule(
         "/buy-again", view_func=lambda: shop.upsells.buy_instantly(till.charge), methods=["POST"]
     )
+
+    @shop.app.post("/login")
+    def login() -> str:
+        shop.upsells.rotate()
+        return "logged in"
+
     return shop
 
 
@@ -211,6 +222,106 @@ def test_without_a_session_nobody_is_charged(again: Shop, till: Till) -> None:
     answer = press(stranger, message(stranger))
     assert (answer["paid"], answer["reason"]) == (False, "no_session")
     assert till.charged == {}
+
+
+def crash(shopper: Shopper, till: Till, body: dict[str, Any]) -> None:
+    """Press; the shop's process ends after the charge and before it is confirmed."""
+    till.dies = True
+    with pytest.raises(Killed):
+        raw(shopper, body)
+    till.dies = False
+
+
+def log_in(shopper: Shopper) -> None:
+    before = shopper.handle
+    assert shopper.client.post("/login").text == "logged in"
+    assert shopper.handle != before
+
+
+def test_a_press_is_one_charge_whatever_happens_until_it_is_repeated(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    before = stock(again)
+    again.emulator.put("settings", {"reservationSeconds": 63})
+    body = message(buyer)
+    crash(buyer, till, body)
+    again.move_clocks(4)  # less than a minute is left: what is reserved is renewed
+    crash(buyer, till, body)
+    log_in(buyer)
+    assert press(buyer, body)["success"]
+    assert raw(buyer, body, BRIDGE | {"Accept-Language": "de"}).json["success"]  # type: ignore[index]
+    assert len(set(till.asked)) == 1
+    assert len(till.asked) == 3
+    assert stock(again) == before - 2
+    assert ok(server_get(again, "/orders/again-1"))["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("language", ["", "de", "fr-CA"])
+def test_a_press_in_another_language_is_the_same(
+    again: Shop, buyer: Shopper, till: Till, language: str
+) -> None:
+    body = message(buyer)
+    crash(buyer, till, body)
+    headers = BRIDGE | {"Accept-Language": language}
+    assert ok(raw(buyer, body, headers))["orderConfirmationId"] == "again-1"
+    assert len(set(till.asked)) == 1
+
+
+def test_a_login_does_not_part_a_press_from_its_repetition(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    body = message(buyer)
+    first = press(buyer, body)
+    log_in(buyer)
+    assert press(buyer, body) == first
+    assert len(till.asked) == 1
+    assert len(again.calls("confirm")) == 2
+
+
+def test_a_charge_that_a_login_overtakes_is_confirmed(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    """A partner's backend has the handle of the press from before the login."""
+    body = message(buyer)
+    old = buyer.handle
+    begun = ok(server_post(again, "/purchases", body | {"handle": old}))
+    new = again.parts.checkout.rotate(old)
+    repeated = ok(server_post(again, "/purchases", body | {"handle": new}))
+    assert repeated["quote"] == begun["quote"]
+    assert repeated["handle"] != begun["handle"]
+    paid = {"handle": begun["handle"], "quoteId": begun["quote"]["quoteId"], "orderId": "P-1"}
+    assert ok(server_post(again, "/orders", paid))["status"] == "confirmed"
+    third = ok(server_post(again, "/purchases", body | {"handle": new}))
+    assert third["order"]["orderId"] == "P-1"
+    planted = {"Authorization": f"Bearer {begun['handle']}"}
+    assert again.app.test_client().get("/rokt/cart", headers=BRIDGE | planted).status_code == 401
+
+
+def test_a_repetition_at_another_total_charges_nobody(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    """Not even at a lower one: it is no repetition of the charge that may have been made."""
+    again.emulator.put("settings", {"reservationSeconds": 63})
+    body = message(buyer)
+    crash(buyer, till, body)
+    again.emulator.put("catalog", {"items": [{"catalogItemId": POSTER, "unitPrice": 5.0}]})
+    again.move_clocks(4)
+    answer = press(buyer, body)
+    assert (answer["paid"], answer["reason"]) == (False, "price_changed")
+    assert len(till.asked) == 1
+
+
+def test_another_press_under_the_same_id_does_not_disturb_the_first(
+    again: Shop, buyer: Shopper, till: Till
+) -> None:
+    body = message(buyer)
+    crash(buyer, till, body)
+    other = message(buyer, (PARKING, 1)) | {"purchaseId": body["purchaseId"]}
+    answer = press(buyer, other)
+    assert (answer["paid"], answer["reason"]) == (False, "not_available")
+    assert press(buyer, body)["success"]
+    assert len(set(till.asked)) == 1
+    assert len(till.asked) == 2
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,13 @@ from sqlalchemy.exc import IntegrityError
 from bff import engines
 from bff import store as sessions
 from bff.cart import CartItem, Update
-from bff.errors import InvalidInput, SchemaMismatch, StoreUnavailable, Unauthorized
+from bff.errors import (
+    InvalidInput,
+    SchemaMismatch,
+    SessionMoved,
+    StoreUnavailable,
+    Unauthorized,
+)
 from bff.recording import Purchase
 from bff.store import Session, Store, new_handle
 from tests.databases import NewDatabase, destroy
@@ -179,9 +185,11 @@ def test_a_rotated_handle_is_worthless(shop: Shop, shopper: Shopper) -> None:
     checkout, old = shop.parts.checkout, shopper.handle
     new = checkout.rotate(old)
     assert checkout.cart(new).cart_id == cart["cartId"]
-    for verb in (checkout.cart, checkout.rotate, checkout.session_id, checkout.release):
+    for verb in (checkout.cart, checkout.session_id, checkout.release):
         with pytest.raises(Unauthorized):
             verb(old)
+    with pytest.raises(SessionMoved):
+        checkout.rotate(old)
 
 
 def test_creating_the_schema_twice_is_harmless(database: Store) -> None:

@@ -212,6 +212,12 @@ def running_site(folder: Path, offers: Sequence[Offer] = OFFERS, **settings: str
                 add_pages(one, values, spelled(upsells.csp(bff or "'self'")))
         app.post("/buy-again")(lambda: upsells.buy_instantly(lambda quote: quote.quote_id))
         pages.post("/buy-again")(lambda: buy_again(shop))
+
+        @app.post("/login")
+        def login() -> str:
+            upsells.rotate()
+            return "logged in"
+
         client = Client(emulator.url)
         ending.callback(client.http.close)
         yield Site(app, shop, partner, client, gate)
