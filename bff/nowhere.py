@@ -31,6 +31,14 @@ class Anything(PathConverter):
     weight = PathConverter.weight + 1  # whatever else fits comes first
 
 
+class OrderId(PathConverter):
+    """An order's id, which is the shop's: it may begin with a slash."""
+
+    name = "rokt_bff_order"
+    regex = r"(?s:.+?)"
+    part_isolating = False  # it goes past slashes
+
+
 class ClosedBlueprint(Blueprint):
     """A blueprint that answers for its whole prefix."""
 
@@ -45,7 +53,8 @@ class ClosedBlueprint(Blueprint):
 
 def _answer_for_the_rest(state: BlueprintSetupState) -> None:
     app, endpoint = state.app, f"{state.blueprint.name}.{_NAME}"
-    app.url_map.converters[Anything.name] = Anything
+    for converter in (Anything, OrderId):
+        app.url_map.converters[converter.name] = converter
     app.view_functions[endpoint] = nothing_here
     for path in (state.url_prefix or "", f"{state.url_prefix}/<{Anything.name}:rest>"):
         # Not by way of Flask, which knows no route that takes every method.

@@ -185,14 +185,14 @@ def post_order() -> tuple[Response, int]:
     return jsonify(to_json(order)), 201 if new else 200
 
 
-@blueprint.get("/orders/<path:order_id>")
+@blueprint.get("/orders/<rokt_bff_order:order_id>")
 @opened_to(Caller.SERVER)
 def get_order(order_id: str) -> Response:
     """Read an order."""
     return jsonify(to_json(runtime().checkout.order(order_id)))
 
 
-@blueprint.post("/orders/<path:order_id>/cancel")
+@blueprint.post("/orders/<rokt_bff_order:order_id>/cancel")
 @opened_to(Caller.SERVER)
 def post_cancel(order_id: str) -> Response:
     """Cancel an order's items, or one of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -234,6 +235,19 @@ def test_an_order_still_owed_says_when_it_is_tried_next(shop: Shop, shopper: Sho
     assert order["status"] == "confirming"
     assert datetime.fromisoformat(order["nextAttemptAt"]) > datetime.now(UTC)
     assert is_utc_time(order["nextAttemptAt"])
+
+
+@pytest.mark.parametrize("order_id", ["/A-1", "//A-1/", "/", "A//1", "/A-1/cancel", "A-1/"])
+def test_an_order_is_read_and_cancelled_whatever_slashes_its_id_has(
+    shop: Shop, shopper: Shopper, order_id: str
+) -> None:
+    shopper.add()
+    shopper.reserve()
+    order = shopper.pay(order_id)
+    path = f"/orders/{quote(order_id, safe='')}"
+    assert ok(server_get(shop, path)) == order
+    assert ok(server_post(shop, f"{path}/cancel", {}))["status"] == "cancelled"
+    assert ok(server_get(shop, path))["orderId"] == order_id
 
 
 @pytest.mark.parametrize("path", ["/orders/none", "/orders/none/cancel"])
