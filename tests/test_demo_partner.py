@@ -216,6 +216,15 @@ def test_what_was_held_is_paid_confirmed_and_canceled_through_the_server_endpoin
     assert cancel_call["body"] == {"itemReservationId": granted["itemReservationId"]}
 
 
+def test_an_extra_that_is_free_is_confirmed_too(demo: Demo, visitor: Visitor) -> None:
+    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "unitPrice": 0}]})
+    visitor.add()
+    booked = visitor.pay(visitor.reserved())
+    assert "1 x Evening parking $0.00 Confirmed" in booked.text
+    assert "Paid $56.00" in booked.text
+    assert len(demo.calls("confirm")) == 1
+
+
 @pytest.mark.parametrize("change", [{"shown": "56.01"}, {"quote_id": str(uuid4())}])
 def test_a_total_that_the_page_did_not_show_is_not_charged(
     demo: Demo, visitor: Visitor, change: dict[str, str]

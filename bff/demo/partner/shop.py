@@ -164,7 +164,7 @@ class Shop:
             due,
             form.get("handle", ""),
             form.get("quote_id", ""),
-            "owed" if due else "none",
+            "owed" if form.get("quote_id") else "none",  # an extra may be free, and is to be had
         )
         booking, is_new = self._bookings.add(form_token, booking)
         # Here a theatre would charge the card. This one has none to charge.
