@@ -90,6 +90,13 @@ def doubt(row: Reservation) -> Reservation:
     return replace(row, reason=Reason.UNREACHABLE) if denied else row
 
 
+def still_held(row: Reservation, now: datetime) -> Reservation:
+    """Reject what has lapsed by the time it arrives: nobody is to be charged for it."""
+    if row.state is State.RESERVED and row.lapsed(now):
+        return _denied(row, Denied(row.item.cart_item_id, Reason.REJECTED))
+    return row
+
+
 def is_useless(row: Reservation) -> bool:
     """Tell whether Rokt holds something for a row that is not going to be sold."""
     return row.state is State.REJECTED and row.item_reservation_id is not None

@@ -24,7 +24,7 @@ from bff.cart_api import CartApi
 from bff.clocks import shared
 from bff.config import Settings
 from bff.faultpoints import reach
-from bff.granting import ask_for, doubt, is_useless, read_outcome, says_the_same
+from bff.granting import ask_for, doubt, is_useless, read_outcome, says_the_same, still_held
 from bff.outbox import LEASE, Owed
 from bff.outcomes import NotSent, Refused
 from bff.releasing import Releasing
@@ -168,6 +168,7 @@ class Reserving:
         outcome = verdict.outcome
         settled, unanswered = read_outcome(verdict.rows, outcome, now)
         settled += verdict.denied
+        settled = [still_held(row, now) for row in settled]
         settled = [
             doubt(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
             for row in settled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -181,11 +182,12 @@ def test_a_discount_that_was_paid_is_not_made_good_by_the_shopper(
         "unitPrice": 12.5,
         "totalPrice": 20,
         "currency": "USD",
-        "expirationDateTimeUtc": f"{shop.clock():%Y-%m-%dT%H:%M:%S}Z",
+        "expirationDateTimeUtc": f"{shop.clock() + timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}Z",
     }
     body = {"items": [granted]}
     shop.emulator.faults("reserve", {"kind": "status", "status": 200, "body": body})
     assert shopper.reserve()["totals"] == {"USD": "20.00"}
+    shop.clock.move(300)
     assert shopper.pay()["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]
 

@@ -231,6 +231,15 @@ def test_a_grant_below_the_margin_is_used_once_and_not_renewed_in_a_loop(
     assert at_rokt(shop) == [(PARKING, 1, "lapsed"), (PARKING, 1, "reserved")]
 
 
+def test_what_has_lapsed_on_arrival_is_not_offered_for_charge(shop: Shop, shopper: Shopper) -> None:
+    shop.emulator.put("settings", {"reservationSeconds": 0})
+    shopper.add(PARKING)
+    quote = shopper.reserve()
+    assert (quote["items"], quote["totals"]) == ([], {})
+    assert reasons(quote) == {PARKING: (1, "rejected")}
+    assert shopper.pay(quoteId=quote["quoteId"])["items"] == []
+
+
 def test_a_lapsed_reservation_shows_as_held(shop: Shop, shopper: Shopper) -> None:
     shopper.add(PARKING)
     shopper.reserve()
