@@ -6,12 +6,15 @@ elsewhere, ``bff.views`` has ``POST /purchases``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import Response, jsonify, request
 
 from bff.buying import Buying
-from bff.errors import BffError, Unauthorized
+from bff.errors import BffError, InvalidInput, Unauthorized
+from bff.fields import order_id_text
 from bff.guard import Caller, admit
 from bff.instant import Press, Why, bought, load_press, not_bought
 from bff.problems import refused
@@ -19,6 +22,8 @@ from bff.reading import read_json
 from bff.reservation import Wish
 from bff.runtime import kept_handle, runtime, shopper_language
 from bff.shapes import Quote
+
+log = logging.getLogger("bff.pressing")
 
 Charge = Callable[[Quote], str | int | None]
 
@@ -52,8 +57,30 @@ def _buy(buying: Buying, charge: Charge, handle: str, pressed: Press) -> dict[st
         return bought(pressed, begun.order)
     if begun.quote is None or begun.why is not None:
         return not_bought(pressed.said, begun.why or Why.NOT_AVAILABLE)
-    order_id = charge(begun.quote)
-    if order_id is None:
+    quote, charged = begun.quote, charge(begun.quote)
+    if charged is None or charged is False or charged == "":
         buying.give_up(begun.handle)
         return not_bought(pressed.said, Why.DECLINED)
-    return bought(pressed, buying.confirm(begun.handle, begun.quote, str(order_id), language))
+    try:
+        # What is none of these is no id, though it could be printed: a provider's answer, say.
+        order_id = order_id_text(charged if isinstance(charged, str | int | UUID) else None)
+    except InvalidInput as error:
+        _alarm(quote, error)
+        buying.give_up(begun.handle)
+        raise
+    try:
+        return bought(pressed, buying.confirm(begun.handle, quote, order_id, language))
+    except BffError as error:
+        _alarm(quote, error)
+        raise
+
+
+def _alarm(quote: Quote, error: BffError) -> None:
+    """Say that money was taken for nothing, which only the shop can give back."""
+    sums = ", ".join(f"{total} {currency}" for currency, total in quote.totals.items())
+    log.error(
+        "an instant purchase was charged (quote %s, %s), and there is no order of it: %s",
+        quote.quote_id,
+        sums,
+        error.code,
+    )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from flask import Response, request
 
 from bff.answering import to_json
 from bff.cart import Update
 from bff.checkout import EMPTY_CART
-from bff.errors import SessionMoved, Unauthorized
-from bff.fields import texts
+from bff.errors import NotFound, SessionMoved, Unauthorized
+from bff.fields import order_id_text, plain, texts
 from bff.placements import PageQuestion
 from bff.pressing import press
 from bff.recording import Purchase
@@ -113,7 +114,7 @@ class Verbs:
     def confirm(
         self,
         order_id: str | int,
-        quote_id: str | None = None,
+        quote_id: str | UUID | None = None,
         attributes: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Order:
@@ -122,8 +123,9 @@ class Verbs:
         ``quote_id``: the quote that was charged; by default the one that ``reserve`` gave in
         this request, else the session's last. ``extra``: further members of Rokt's confirm.
         The same order id again changes nothing. Raises ``Conflict`` for another session's
-        order, ``NotFound`` for an unknown quote, ``InvalidInput`` for an order id of more than 128
-        characters, ``StoreUnavailable``; never for what Rokt does.
+        order or one paid with another quote, ``NotFound`` for an unknown quote (an empty id too),
+        ``InvalidInput`` for an order id of more than 128 characters or that is none,
+        ``StoreUnavailable``; never for what Rokt does.
 
         A payment provider's own call brings no cookie of the shopper's: name the quote there,
         else ``Unauthorized`` is raised, since nobody could tell whose upsell was paid for. Its
@@ -131,10 +133,10 @@ class Verbs:
         """
         handle = kept_handle()
         purchase = Purchase(
-            order_id=str(order_id),
-            quote_id=quote_id or remembered_quote(),
+            order_id=order_id_text(order_id),
+            quote_id=remembered_quote() if quote_id is None else _named(quote_id),
             attributes=texts(attributes),
-            extra=dict(extra or {}),
+            extra=plain(dict(extra or {})),
             accept_language=shopper_language() if handle is not None else None,
             insists=quote_id is not None,
         )
@@ -214,3 +216,11 @@ class Verbs:
     def to_json(value: Cart | Quote | Order | Placements) -> dict[str, Any]:
         """Turn a shape into the JSON that the HTTP endpoints give."""
         return to_json(value)
+
+
+def _named(quote_id: object) -> str:
+    """Return the id of a quote that a shop named, in our form. Raises ``NotFound`` for none."""
+    try:
+        return str(UUID(str(quote_id)))
+    except ValueError:
+        raise NotFound("This session has no such quote.", code="quote_not_found") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
 from werkzeug.test import TestResponse
@@ -111,6 +112,26 @@ def test_confirm_takes_the_quote_that_is_named(shop: Shop, shopper: Shopper, vie
     order = views.run(shopper, lambda: shop.upsells.confirm("A-1", quote_id=first.quote_id))
     assert [item.catalog_item_id for item in order.items] == ["parking.standard"]
     assert [item["catalogItemId"] for item in shopper.cart()["items"]] == ["poster.souvenir"]
+
+
+def test_confirm_takes_no_name_of_a_quote_for_the_last_one(
+    shop: Shop, shopper: Shopper, views: Views
+) -> None:
+    shopper.add()
+    quote = views.run(shopper, shop.upsells.reserve)
+
+    def confirm(order_id: Any, quote_id: Any) -> Any:
+        try:
+            return views.run(shopper, lambda: shop.upsells.confirm(order_id, quote_id=quote_id))
+        except (NotFound, InvalidInput) as error:
+            return type(error)
+
+    for wrong in ("", " ", "last", 0, False, "\0", "\ud83d", quote.quote_id + "0"):
+        assert confirm("order-1", wrong) is NotFound, wrong
+    for nobody in (None, True, False, "", 0):
+        assert confirm(nobody, quote.quote_id) is InvalidInput, nobody
+    assert shop.calls("confirm") == []
+    assert [one.status for one in confirm("order-1", UUID(quote.quote_id)).items] == ["confirmed"]
 
 
 def test_confirm_takes_the_quote_of_this_request_whatever_another_tab_did_since(

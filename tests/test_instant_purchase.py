@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bff import Quote
+from tests.answers import problem_of
 from tests.interfering import Killed, at_once
 from tests.shopping import BRIDGE, Shop, Shopper, ok, server_get, server_post
 
@@ -25,14 +26,17 @@ class Till:
         self.declines = False
         self.dies = False
         self.asked: list[tuple[str, Decimal]] = []
+        self.answers: Any = ...  # what it returns, whatever its annotation says
 
-    def charge(self, quote: Quote) -> str | None:
+    def charge(self, quote: Quote) -> Any:
         if self.declines:
             return None
         self.asked.append((quote.quote_id, quote.total))
         self.charged.setdefault(quote.quote_id, quote.total)  # by its key, as a provider does
         if self.dies:
             raise Killed
+        if self.answers is not ...:
+            return self.answers
         return f"again-{list(self.charged).index(quote.quote_id) + 1}"
 
 
@@ -121,6 +125,42 @@ def test_a_declined_card_gives_the_stock_back_and_says_so(
     assert (answer["paid"], answer["success"], answer["reason"]) == (False, False, "declined")
     assert stock(again) == before
     assert len(again.calls("confirm")) == 1  # of the first order
+
+
+@pytest.mark.parametrize("answer", [None, False, ""])
+def test_no_order_s_id_is_a_declined_card(
+    again: Shop, buyer: Shopper, till: Till, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = stock(again)
+    till.answers = answer
+    told = press(buyer, message(buyer))
+    assert (told["paid"], told["success"], told["reason"]) == (False, False, "declined")
+    assert stock(again) == before
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [True, 0, {"id": "pay-1"}, "x" * 129, "half \ud83d", "order-1"],
+    ids=["true", "zero", "an object", "too long", "half a character", "another's"],
+)
+def test_a_charge_without_an_order_of_it_is_loud(
+    again: Shop, buyer: Shopper, till: Till, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that is none, that no database holds, or that another order has."""
+    before = stock(again)
+    till.answers = answer
+    refused = raw(buyer, message(buyer))
+    code = (409, "foreign_order") if answer == "order-1" else (422, "invalid_input")
+    assert problem_of(refused, code[0])["code"] == code[1]
+    (quote_id,) = till.charged
+    (alarm,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert quote_id in alarm
+    assert "30.00 USD" in alarm
+    assert len(again.calls("confirm")) == 1  # of the first order
+    again.move_clocks(700)  # what was not given back at once is not kept
+    again.deliver()
+    assert stock(again) == before
 
 
 def test_a_repetition_is_one_purchase(again: Shop, buyer: Shopper, till: Till) -> None:

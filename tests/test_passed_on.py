@@ -62,6 +62,44 @@ def test_what_json_has_no_word_for_is_told_as_its_text(
     assert confirm["paid"] == {"amount": "12.50", "parts": ["1"]}
 
 
+class Odd:
+    """Of the shop's own; not even its text can be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_what_json_has_no_form_for_fails_no_paid_order(
+    shop: Shop, shopper: Shopper, views: Views
+) -> None:
+    shopper.add()
+    views.run(shopper, shop.upsells.reserve)
+    ring: dict[str, Any] = {"name": "ring"}
+    ring["ring"] = [ring, ring]
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    extra: Any = {
+        ("seat", 4): "front",
+        "ring": ring,
+        "deep": deep,
+        "numbers": (float("nan"), float("-inf"), 1.5, 10**5000),
+        "one": {date(2026, 1, 2)},
+        "odd": Odd(),
+        3: None,
+        "same": [[1], [1]],
+    }
+    order = views.run(shopper, lambda: shop.upsells.confirm("order-1", extra=extra))
+    assert order.status is OrderStatus.CONFIRMED
+    body = shop.calls("confirm")[0]["body"]
+    assert body["('seat', 4)"] == "front"
+    assert body["ring"] == {"name": "ring", "ring": ["…", "…"]}
+    assert body["deep"][0][0] != []
+    assert body["numbers"] == ["nan", "-inf", 1.5, "int"]
+    assert (body["one"], body["odd"], body["3"]) == (["2026-01-02"], "Odd", None)
+    assert body["same"] == [[1], [1]]
+
+
 @pytest.mark.parametrize(
     ("verb", "error"),
     [
