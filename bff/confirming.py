@@ -19,11 +19,12 @@ from bff.config import Settings
 from bff.delivery import Delivery, read_order
 from bff.errors import Conflict, NotFound, StoreUnavailable
 from bff.faultpoints import reach
+from bff.ledger import PAID_TWICE
 from bff.outbox import Owed
 from bff.recording import Purchase, Recorded, Recording
 from bff.releasing import Releasing
 from bff.reservation import Reservation, State
-from bff.shapes import Order, OrderStatus
+from bff.shapes import Order
 from bff.store import Store
 
 log = logging.getLogger("bff.confirming")
@@ -97,7 +98,10 @@ class Confirming:
             if known is None:
                 recorded = self._recording.record(connection, session, purchase, now)
                 reach("confirm.recording")
-            elif purchase.insists and known.quote_id not in (None, purchase.quote_id):
+            elif purchase.insists and purchase.quote_id not in (
+                known.quote_id,
+                known.named_quote_id,
+            ):
                 raise Conflict("This order was paid with another quote.", code="other_quote")
             order = read_order(connection, purchase.order_id)
         if order is None:
@@ -112,8 +116,8 @@ class Confirming:
             self._releasing.send(recorded.releases, limit=share)
         if recorded.confirm is not None:
             self._delivery.attempt(recorded.confirm, limit=end - time.monotonic())
-        elif self.order(order_id).status is OrderStatus.REFUND_NEEDED:
-            self._delivery.tell(order_id)  # the quote was bought twice
+        if recorded.is_paid_twice and self.order(order_id).last_error in PAID_TWICE:
+            self._delivery.tell(order_id)  # where more of it is lost, delivery has told
         if not recorded.renews:
             # After the confirm, which matters more.
             left = min(end - time.monotonic(), self._settings.connect_timeout)

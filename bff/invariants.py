@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from bff.calls import Kind
 from bff.documents import load_cart, load_quote
-from bff.ledger import TWICE
+from bff.ledger import PAID_TWICE
 from bff.outbox import LEASE, RowState
 from bff.reservation import State
 from bff.shapes import OrderStatus, order_status
@@ -232,7 +232,7 @@ def refund_needed(connection: Connection, _now: datetime) -> Iterator[Finding]:
     query = select(orders.c.id, orders.c.last_error).where(NEEDS_REFUND)
     for row in connection.execute(query):
         cure = f"refund, then `flask rokt refunded {row.id}`"
-        if row.last_error != TWICE:  # which was no fault of Rokt's
+        if row.last_error not in PAID_TWICE:  # which was no fault of Rokt's
             cure += ", or `redrive` it"
         yield Finding("refund_needed", f"order {row.id!r}: {row.last_error}; {cure}")
 

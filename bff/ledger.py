@@ -20,13 +20,19 @@ from bff.reservation import Reservation, State
 from bff.shapes import Order, OrderStatus, order_status, totals_of, view_reservation
 from bff.tables import orders, reservations
 
-# What is wrong with an order that paid for what another order had bought.
+# What is wrong with an order that paid for what another order had bought: all of it, or a line.
 TWICE = "the quote was confirmed before, for another order"
+LINE_TWICE = "an item of the quote was confirmed before, for another order"
+PAID_TWICE = (TWICE, LINE_TWICE)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """A paid order as stored. ``attributes`` and ``extra`` go into the body of confirm."""
+    """A paid order as stored. ``attributes`` and ``extra`` go into the body of confirm.
+
+    ``quote_id``: the quote that it bought. ``named_quote_id``: the one that the shop named, which
+    another order may have bought.
+    """
 
     id: str
     session_id: str
@@ -39,6 +45,7 @@ class OrderRow:
     extra: Mapping[str, Any] = field(repr=False)
     accept_language: str | None = field(default=None, repr=False)
     last_error: str | None = None
+    named_quote_id: str | None = None
 
 
 def add_reservations(connection: Connection, rows: Iterable[Reservation]) -> None:
@@ -108,6 +115,22 @@ def rows_by_id(connection: Connection, ids: Iterable[str]) -> tuple[Reservation,
     return _read(connection, reservations.c.id.in_(list(ids)))
 
 
+def lines_bought(
+    connection: Connection, session_id: str, cart_ids: Iterable[str]
+) -> frozenset[tuple[str, str]]:
+    """Return the lines of these carts that orders have, as pairs of cart id and cart item id.
+
+    A line has its item's id in one cart only: what is added after a purchase is in the next cart.
+    """
+    rows = _read(
+        connection,
+        reservations.c.session_id == session_id,
+        reservations.c.order_id.is_not(None),
+        reservations.c.cart_id.in_(set(cart_ids)),
+    )
+    return frozenset((row.cart_id, row.item.cart_item_id) for row in rows)
+
+
 def add_order(connection: Connection, order: OrderRow) -> None:
     """Write a new order. Its id is unique: look for it first, in the same transaction."""
     connection.execute(
@@ -120,7 +143,11 @@ def add_order(connection: Connection, order: OrderRow) -> None:
             status=order.status.value,
             created_at=order.created_at,
             extra=json.dumps(
-                {"attributes": dict(order.attributes), "extra": dict(order.extra)},
+                {
+                    "attributes": dict(order.attributes),
+                    "extra": dict(order.extra),
+                    "quote": order.named_quote_id,
+                },
                 default=str,  # as ``bff.calls`` has it
             ),
             accept_language=order.accept_language,
@@ -152,6 +179,7 @@ def find_order(
         extra=more["extra"],
         accept_language=row.accept_language,
         last_error=row.last_error,
+        named_quote_id=more.get("quote"),
     )
 
 

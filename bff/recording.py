@@ -17,11 +17,11 @@ from bff import ledger, outbox, store
 from bff.cart import HeldCart, Line, after_confirm
 from bff.config import Settings
 from bff.errors import NotFound
-from bff.ledger import TWICE, OrderRow
+from bff.ledger import LINE_TWICE, TWICE, OrderRow
 from bff.outbox import Owed
 from bff.releasing import Releasing
 from bff.renewing import confirm_of
-from bff.reservation import Reservation, State
+from bff.reservation import BOUGHT_BEFORE, Reservation, State
 from bff.shapes import OrderStatus, Quote
 from bff.store import Session, new_id
 
@@ -50,12 +50,13 @@ class Recorded:
     """The calls that a new order owes: its confirm, and releases of what was not bought.
 
     ``renews``: the confirm has items to be reserved again first, perhaps out of what the
-    releases give back.
+    releases give back. ``is_paid_twice``: it paid for what another order had bought.
     """
 
     confirm: Owed | None
     releases: list[Owed]
     renews: bool = False
+    is_paid_twice: bool = False
 
 
 class Recording:
@@ -81,11 +82,12 @@ class Recording:
         if quote is not None and ledger.order_of_quote(connection, session.id, quote.quote_id):
             if purchase.quote_id is not None and quote.reservation_ids:
                 self._record_twice(connection, session, purchase, quote, now)
-                return Recorded(None, [])
+                return Recorded(None, [], is_paid_twice=True)
             quote = None  # it was bought, or had nothing to buy: this order has no upsell
-        rows = self._items(connection, quote, purchase, now) if quote else []
+        rows = self._items(connection, session, quote, purchase, now) if quote else []
         if not reserves:
             rows += self._unreserved(connection, session, purchase, now)
+        buys = [row for row in rows if row.state is State.CONFIRMING]
         order = OrderRow(
             id=purchase.order_id,
             session_id=session.id,
@@ -97,13 +99,19 @@ class Recording:
             attributes=purchase.attributes,
             extra=purchase.extra,
             accept_language=purchase.accept_language,
+            named_quote_id=purchase.quote_id,
+            last_error=None if len(buys) == len(rows) else LINE_TWICE,
         )
         ledger.add_order(connection, order)
         ledger.sum_up(connection, order.id)
         released = self._start_new_cart(connection, session, quote, rows, language, now)
-        if not (rows or self._settings.confirm_every_order):
-            return Recorded(None, released)
-        subjects = ledger.rows_of_order(connection, order.id)
+        if not buys and (rows or not self._settings.confirm_every_order):
+            return Recorded(None, released, is_paid_twice=bool(rows))
+        subjects = [
+            row
+            for row in ledger.rows_of_order(connection, order.id)
+            if row.state is State.CONFIRMING
+        ]
         owed = outbox.enqueue(
             connection,
             confirm_of(order, subjects),
@@ -114,8 +122,8 @@ class Recording:
             deadline=now + timedelta(seconds=self._settings.confirm_deadline),
             in_line=True,
         )
-        renews = any(row.item_reservation_id is None and not row.by_quantity for row in rows)
-        return Recorded(owed, released, renews)
+        renews = any(row.item_reservation_id is None and not row.by_quantity for row in buys)
+        return Recorded(owed, released, renews, is_paid_twice=len(buys) < len(rows))
 
     def _record_twice(
         self,
@@ -137,13 +145,14 @@ class Recording:
             attributes=purchase.attributes,
             extra=purchase.extra,
             accept_language=purchase.accept_language,
+            named_quote_id=purchase.quote_id,
             last_error=TWICE,
         )
         ledger.add_order(connection, order)
         ledger.add_reservations(
             connection,
             [
-                _again(row, order.id, State.REFUND_NEEDED, now)
+                _bought_before(row, order.id, now)
                 for row in ledger.rows_by_id(connection, quote.reservation_ids)
             ],
         )
@@ -151,13 +160,25 @@ class Recording:
     def _items(
         self,
         connection: Connection,
+        session: Session,
         quote: Quote,
         purchase: Purchase,
         now: datetime,
     ) -> list[Reservation]:
-        """Give the order what was quoted: each reservation, or a row to be reserved again."""
+        """Give the order what was quoted: each reservation, or a row to be reserved again.
+
+        Several quotes may name one line, in two tabs say. What another order has bought of them
+        is not bought again; that item gets its money back.
+        """
         rows: list[Reservation] = []
-        for row in ledger.rows_by_id(connection, quote.reservation_ids):
+        quoted = ledger.rows_by_id(connection, quote.reservation_ids)
+        carts = {row.cart_id for row in quoted}
+        before = ledger.lines_bought(connection, session.id, carts)
+        for row in quoted:
+            if (row.cart_id, row.item.cart_item_id) in before:
+                rows.append(twice := _bought_before(row, purchase.order_id, now))
+                ledger.add_reservations(connection, [twice])
+                continue
             taken = ledger.change(
                 connection,
                 row.id,
@@ -168,7 +189,7 @@ class Recording:
             if taken:
                 rows.append(replace(row, state=State.CONFIRMING, order_id=purchase.order_id))
                 continue
-            again = _again(row, purchase.order_id, State.CONFIRMING, now)
+            again = _again(row, purchase.order_id, now)
             rows.append(again)
             ledger.add_reservations(connection, [again])
         return rows
@@ -222,12 +243,12 @@ class Recording:
         return self._releasing.owe(connection, live, now, accept_language=language)
 
 
-def _again(row: Reservation, order_id: str, state: State, now: datetime) -> Reservation:
+def _again(row: Reservation, order_id: str, now: datetime) -> Reservation:
     """Copy a quoted row whose reservation is not there for this order."""
     return replace(
         row,
         id=new_id(),
-        state=state,
+        state=State.CONFIRMING,
         order_id=order_id,
         item_reservation_id=None,
         expires_at=None,
@@ -236,6 +257,12 @@ def _again(row: Reservation, order_id: str, state: State, now: datetime) -> Rese
         by_quantity=False,
         cancel_requested=False,
     )
+
+
+def _bought_before(row: Reservation, order_id: str, now: datetime) -> Reservation:
+    """Copy a quoted row whose line another order has bought."""
+    again = _again(row, order_id, now)
+    return replace(again, state=State.REFUND_NEEDED, reason=BOUGHT_BEFORE)
 
 
 def _by_quantity(session: Session, line: Line, order_id: str, now: datetime) -> Reservation:

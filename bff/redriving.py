@@ -9,18 +9,19 @@ again where they have to be. A cancel that the provider refused is no fault: ask
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from bff import ledger
 from bff.calls import Kind
 from bff.config import Settings
 from bff.faultpoints import reach
-from bff.ledger import TWICE
+from bff.ledger import PAID_TWICE
 from bff.outbox import RowState, enqueue
 from bff.renewing import confirm_of
-from bff.reservation import State
+from bff.reservation import BOUGHT_BEFORE, Reservation, State
 from bff.shapes import OrderStatus
 from bff.store import Store
 from bff.tables import orders, outbox
@@ -34,8 +35,8 @@ _FAILED = or_(
 _LOST = and_(
     orders.c.status == OrderStatus.REFUND_NEEDED.value,
     orders.c.refunded_at.is_(None),
-    # A quote that was paid twice was no fault of Rokt's: only who names such an order wants it.
-    orders.c.last_error.is_distinct_from(TWICE),
+    # What was paid twice was no fault of Rokt's: only who names such an order wants it.
+    func.coalesce(orders.c.last_error, "").not_in(PAID_TWICE),
 )
 
 
@@ -52,10 +53,13 @@ def redrive(store: Store, settings: Settings, now: datetime, order_id: str | Non
             failed = connection.execute(select(outbox.c.order_id).where(_FAILED)).scalars()
             lost = connection.execute(select(orders.c.id).where(_LOST)).scalars()
             found = {*failed, *lost}
-    return sum(_redrive_one(store, settings, now, one) for one in sorted(found))
+    named = order_id is not None
+    return sum(_redrive_one(store, settings, now, one, named=named) for one in sorted(found))
 
 
-def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str) -> int:
+def _redrive_one(
+    store: Store, settings: Settings, now: datetime, order_id: str, *, named: bool
+) -> int:
     """Owe an order's failed calls again, in a transaction of its own; returns how many."""
     deadline = now + timedelta(seconds=settings.confirm_deadline)
     with store.write() as connection:
@@ -67,6 +71,7 @@ def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str)
         ).one_or_none()
         if order is None:
             return 0
+        lost = _lost_items(connection, order_id, named=named)
         query = select(outbox).where(outbox.c.order_id == order_id, _FAILED)
         if order.refunded_at is not None:
             query = query.where(outbox.c.kind != _CONFIRM)
@@ -86,23 +91,46 @@ def _redrive_one(store: Store, settings: Settings, now: datetime, order_id: str)
                 ledger.change(connection, subject, State.REFUND_NEEDED, State.CONFIRMING)
         count = len(calls)
         if order.refunded_at is None:
-            count += _confirm_what_is_lost(connection, order_id, now, deadline)
+            count += _confirm(connection, order_id, lost, now, deadline)
         ledger.sum_up(connection, order_id)
         reach("redrive.owing")
     reach("redrive.owed")
     return count
 
 
-def _confirm_what_is_lost(
-    connection: Connection, order_id: str, now: datetime, deadline: datetime
+def _lost_items(connection: Connection, order_id: str, *, named: bool) -> list[Reservation]:
+    """Return the items of an order that need a refund, and may be had yet.
+
+    What another order had bought only where nothing else is wrong with the order, and it is named.
+    """
+    rows = [
+        row
+        for row in ledger.rows_of_order(connection, order_id)
+        if row.state is State.REFUND_NEEDED
+    ]
+    wanted = [row for row in rows if row.reason != BOUGHT_BEFORE]
+    return wanted or (rows if named else [])
+
+
+def _confirm(
+    connection: Connection,
+    order_id: str,
+    lost: Sequence[Reservation],
+    now: datetime,
+    deadline: datetime,
 ) -> int:
     """Owe a confirm for the items that no call is about any more; returns how many are owed."""
     order = ledger.find_order(connection, order_id)
     rows = [
         row
-        for row in ledger.rows_of_order(connection, order_id)
-        if row.state is State.REFUND_NEEDED
-        and ledger.change(connection, row.id, State.REFUND_NEEDED, State.CONFIRMING)
+        for row in lost
+        if ledger.change(
+            connection,
+            row.id,
+            State.REFUND_NEEDED,
+            State.CONFIRMING,
+            reason=None if row.reason == BOUGHT_BEFORE else row.reason,
+        )
     ]
     if order is None or not rows:
         return 0

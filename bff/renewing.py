@@ -27,6 +27,7 @@ from bff.ledger import OrderRow
 from bff.outbox import Owed, RowState
 from bff.outcomes import Done, Outcome, Unknown
 from bff.reservation import Reservation, State, Wish
+from bff.shapes import OrderStatus
 from bff.store import Store
 
 # Even with no time left: what was granted would be lost, and a lock is held for milliseconds.
@@ -38,7 +39,7 @@ NOT_TO_BE_HAD = "an item could not be reserved again at its price"
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """``owed``: what to send now, if anything. ``changed``: the order's status is another now."""
+    """``owed``: what to send now, if anything. ``changed``: the order is to be told of."""
 
     owed: Owed | None
     changed: bool = False
@@ -110,7 +111,7 @@ class Renewing:
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
-        ledger.find_order(connection, asking.order.id, for_update=True)
+        order = ledger.find_order(connection, asking.order.id, for_update=True) or asking.order
         outcome = verdict.outcome
         answers, _ = read_outcome(verdict.rows, outcome, now)
         found = {row.id: row for row in (*answers, *verdict.denied)}
@@ -120,7 +121,7 @@ class Renewing:
             for row in asking.gone
         )
         if not (
-            self._later(connection, owed, outcome, now)
+            self._later(connection, owed, order, outcome, now)
             if waits
             else outbox.settle(connection, owed, RowState.REPLACED)
         ):
@@ -153,7 +154,9 @@ class Renewing:
         return Ready(None) if waits else self._again(connection, owed, asking.order, now)
 
     @staticmethod
-    def _later(connection: Connection, owed: Owed, outcome: Outcome, now: datetime) -> bool:
+    def _later(
+        connection: Connection, owed: Owed, order: OrderRow, outcome: Outcome, now: datetime
+    ) -> bool:
         # The confirm itself was not sent, so this attempt cannot have taken effect.
         postponed = outbox.postpone(
             connection,
@@ -163,8 +166,9 @@ class Renewing:
             unknown=False,
             last_error=NOT_YET,
         )
-        if postponed:
-            ledger.set_error(connection, owed.order_id or "", NOT_YET)
+        # An item that needs a refund keeps its reason, whatever the others wait for.
+        if postponed and order.status is not OrderStatus.REFUND_NEEDED:
+            ledger.set_error(connection, order.id, NOT_YET)
         return postponed
 
     def _without(self, connection: Connection, row: Reservation) -> None:
@@ -204,9 +208,11 @@ class Renewing:
         """Open the row with the new bytes; none when no item is left to confirm."""
         subjects = ledger.rows_by_id(connection, owed.subjects)
         rows = [row for row in subjects if row.state is State.CONFIRMING]
-        if len(rows) < len(subjects):
+        lost = len(rows) < len(subjects)
+        if lost:
             ledger.set_error(connection, order.id, NOT_TO_BE_HAD)
-        changed = ledger.sum_up(connection, order.id)
+        # Each item that is lost is told, also when the order needed a refund before.
+        changed = ledger.sum_up(connection, order.id) or lost
         if not rows and not self._settings.confirm_every_order:
             return Ready(None, changed)
         again = outbox.enqueue(

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     BUSY = "busy"
 
 
+# Of an order's item: another order of the session had bought the line.
+BOUGHT_BEFORE = "bought_before"
 # Reasons that say nothing about the item: the next reserve asks again.
 PASSING = frozenset({Reason.UNREACHABLE, Reason.BUSY})
 

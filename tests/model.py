@@ -40,6 +40,7 @@ class Shown:
     """A quote as it was shown, and the count when it was made."""
 
     quote_id: str
+    cart_id: str
     count: int
     items: Mapping[str, tuple[int, Decimal]]
     total: Decimal
@@ -54,6 +55,7 @@ class Person:
     latest: dict[Key, int] = field(default_factory=dict)
     accepted: dict[tuple[str, int], Decimal] = field(default_factory=dict)
     quotes: dict[str, Shown] = field(default_factory=dict)
+    bought: set[Key] = field(default_factory=set)
     offered: dict[str, Decimal] = field(default_factory=dict)
     count: int = 0
 
@@ -128,23 +130,30 @@ class Person:
         }
         shown = self.quotes.get(quote["quoteId"])
         if shown is None:
-            shown = Shown(quote["quoteId"], self.count, items, total)
+            shown = Shown(quote["quoteId"], quote["cartId"], self.count, items, total)
             self.quotes[shown.quote_id] = shown
         assert shown.items == items, "a quote changed after it was shown"
         return shown
 
-    def buy(self, shown: Shown) -> None:
-        """Start the cart that follows a bought one: what was changed since the quote."""
+    def buy(self, shown: Shown) -> frozenset[str]:
+        """Start the cart that follows a bought one: what was changed since the quote.
+
+        Returns what was bought of it before, by another quote: a line of a cart is bought once.
+        """
+        lines = {(shown.cart_id, one) for one in shown.items}
+        twice = frozenset(one for _, one in lines & self.bought)
+        self.bought |= lines
         self.lines = {one: x for one, x in self.lines.items() if x.since > shown.count}
+        return twice
 
 
 @dataclass
 class Payment:
-    """What a shopper has paid, by order. ``second``: its quote had been bought before."""
+    """What a shopper has paid, by order. ``twice``: items that had been bought before."""
 
     person: int
     shown: Shown
-    second: bool = False
+    twice: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -159,12 +168,13 @@ class World:
 
     def pay(self, order_id: str, person: int, shown: Shown) -> Payment:
         """Charge a shopper for a quote."""
-        payment = Payment(person, shown, second=shown.quote_id in self.bought)
-        self.payments[order_id] = payment
+        if shown.quote_id in self.bought:
+            twice = frozenset(shown.items)
+        else:
+            twice = self.people[person].buy(shown)
         self.bought.add(shown.quote_id)
-        if not payment.second:
-            self.people[person].buy(shown)
-        return payment
+        self.payments[order_id] = Payment(person, shown, twice)
+        return self.payments[order_id]
 
     def stock_adds_up(self, catalog: Mapping[str, Mapping[str, int]]) -> None:
         """Check Rokt's books: free, held and sold are what there was."""
@@ -182,7 +192,7 @@ class World:
                 continue
             payment = self.payments.get(row["orderId"])
             assert payment is not None, "fulfilled without a payment"
-            assert not payment.second, "a quote was fulfilled for two orders"
+            assert row["cartItemId"] not in payment.twice, "a line was fulfilled for two orders"
             key = (row["orderId"], row["cartItemId"])
             assert key not in fulfilled, "fulfilled twice"
             fulfilled.add(key)

@@ -138,6 +138,20 @@ def test_a_quote_that_was_paid_twice_needs_a_refund_and_raises_an_alarm(
     assert alarms(shop) == ["order-2"]  # repeating it is no second alarm
 
 
+def test_a_repetition_that_names_another_quote_than_was_recorded_is_a_conflict(
+    shop: Shop, shopper: Shopper
+) -> None:
+    shopper.add(PARKING)
+    assert shopper.pay("order-1")["items"] == []  # paid before there was a quote
+    quote_id = shopper.reserve()["quoteId"]
+    refused = pay_again(shop, shopper, "order-1", quoteId=quote_id)
+    assert (refused.status_code, refused.json["code"]) == (409, "other_quote")
+    assert statuses(shopper.cart()) == {PARKING: "reserved"}
+    assert pay_again(shop, shopper, "order-1").status_code == 200
+    assert bought(shopper.pay("order-2", quoteId=quote_id)) == {PARKING: (1, "confirmed")}
+    assert shop.calls("confirm")[0]["body"]["orderId"] == "order-2"
+
+
 def test_the_next_order_without_a_quote_has_no_upsell(shop: Shop, shopper: Shopper) -> None:
     shopper.add(PARKING)
     shopper.reserve()

@@ -406,7 +406,8 @@ class Machine(RuleBasedStateMachine):
     def what_ended_badly_is_redriven(self, which: int, all_of_them: bool) -> None:
         order_id = list(self.world.payments)[which % len(self.world.payments)]
         parts, now = self.shop.parts, self.shop.clock()
-        one = None if all_of_them else order_id
+        # Who names an order wants also what another one had bought.
+        one = None if all_of_them or self.world.payments[order_id].twice else order_id
         self.guarded(lambda: redrive(parts.store, parts.settings, now, one))
 
     @precondition(lambda self: self.world.payments)
@@ -509,7 +510,9 @@ class Machine(RuleBasedStateMachine):
                 refunds.add(order_id)
             for item in order["items"]:
                 self.arrived(order, item, rows.get(item["cartItemId"]))
-            if self.world.calm and not payment.second:
+                if item["cartItemId"] in payment.twice:
+                    assert item["status"] == "refund_needed"
+            if self.world.calm and not payment.twice:
                 assert order["status"] in ("confirmed", "cancelled"), order
         found = list(examine_database(self.shop.parts.store, self.shop.clock()))
         assert {one.name for one in found} <= {"refund_needed", "lease_without_owner"}, found
