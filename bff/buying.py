@@ -79,18 +79,17 @@ class Buying:
             self._checkout.update(own, update, shopper.rokt_session_id)
         quote = self._checkout.reserve(own, wish)
         why = hindrance(press, quote)
-        if why is None:
-            with self._store.write() as connection:
-                kept = keep_quote(connection, ids, quote, self._clock())
-            if kept is not None:
-                return Begun(own, kept)
-            why = Why.PRICE_CHANGED
+        with self._store.write() as connection:
+            fits = quote if why is None else None
+            kept = keep_quote(connection, ids, fits, self._clock())
+        if kept is not None:
+            return Begun(own, kept)
         before = self._before(ids)
         if isinstance(before, Order):
             # By a repetition that was faster.
             return Begun(own, order=before, why=difference(press, before.items))
         self.give_up(own)
-        return Begun(own, quote, why=why)
+        return Begun(own, quote, why=why or Why.PRICE_CHANGED)
 
     def confirm(self, own: str, quote: Quote, order_id: str, language: str | None) -> Order:
         """Confirm what was charged. Raises as ``Checkout.confirm`` does."""

@@ -57,17 +57,22 @@ def open_press(connection: Connection, ids: Pressed, own: str, now: datetime) ->
     )
 
 
-def keep_quote(connection: Connection, ids: Pressed, quote: Quote, now: datetime) -> Quote | None:
+def keep_quote(
+    connection: Connection, ids: Pressed, quote: Quote | None, now: datetime
+) -> Quote | None:
     """Make a quote the one of its press, for the shop to charge; None when the total is another.
 
-    Then a charge that was perhaps made for the first would not be one for this. No other quote of
-    the press stays, so that nothing is confirmed but what was charged.
+    Then a charge that was perhaps made for the first would not be one for this. ``quote`` None:
+    what can be had now is not what was pressed for. Beside a quote that was given to be charged
+    no other stays, so that nothing else is confirmed.
     """
     store.get_session(connection, ids.session_id)  # locks it
     first = store.find_quote(connection, ids.session_id, ids.quote_id)
+    if first is None and quote is None:
+        return None
     others = (quotes.c.session_id == ids.session_id, quotes.c.id != ids.quote_id)
     connection.execute(quotes.delete().where(*others))
-    if first is not None and first.totals != quote.totals:
+    if quote is None or (first is not None and first.totals != quote.totals):
         return None
     kept = replace(quote, quote_id=ids.quote_id)
     if first is None:

@@ -145,7 +145,9 @@ DEFENCES: Mapping[str, Defence] = {
         "::test_a_press_is_one_charge_whatever_happens_until_it_is_repeated",
     ),
     "a press is charged at one total": _line(
-        "pressed.py", "if first is not None and first.totals != quote.totals:", "if False:",
+        "pressed.py",
+        "if quote is None or (first is not None and first.totals != quote.totals):",
+        "if quote is None:",
         "tests/test_instant_purchase.py::test_a_repetition_at_another_total_charges_nobody",
     ),
     "a promise ends at a login": _line(

@@ -351,6 +351,21 @@ def test_a_repetition_at_another_total_charges_nobody(
     assert len(till.asked) == 1
 
 
+def test_what_a_partner_charged_is_owed_though_the_repetition_was_refused(
+    again: Shop, buyer: Shopper
+) -> None:
+    again.emulator.put("settings", {"reservationSeconds": 63})
+    body = message(buyer) | {"handle": buyer.handle}
+    begun = ok(server_post(again, "/purchases", body))
+    again.emulator.put("catalog", {"items": [{"catalogItemId": POSTER, "unitPrice": 99.0}]})
+    again.move_clocks(4)
+    assert ok(server_post(again, "/purchases", body))["reason"] == "price_changed"
+    paid = {"handle": begun["handle"], "orderId": "P-1"}
+    order = ok(server_post(again, "/orders", paid))
+    assert order["totals"] == begun["quote"]["totals"]
+    assert order["status"] == "refund_needed"
+
+
 def test_another_press_under_the_same_id_does_not_disturb_the_first(
     again: Shop, buyer: Shopper, till: Till
 ) -> None:
