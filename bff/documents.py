@@ -80,6 +80,7 @@ def load_quote(text: str) -> Quote:
         cart_version=data["cart_version"],
         reservation_ids=tuple(data["reservation_ids"]),
         wish=Wish(**data["wish"]),
+        former={one: tuple(ids) for one, ids in data.get("former", {}).items()},
     )
 
 

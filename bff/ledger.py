@@ -131,6 +131,18 @@ def lines_bought(
     return frozenset((row.cart_id, row.item.cart_item_id) for row in rows)
 
 
+def quotes_bought(
+    connection: Connection, session_id: str, cart_ids: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the ids of the quotes that orders of these carts bought."""
+    query = select(orders.c.quote_id).where(
+        orders.c.session_id == session_id,
+        orders.c.cart_id.in_(set(cart_ids)),
+        orders.c.quote_id.is_not(None),
+    )
+    return tuple(connection.execute(query).scalars())
+
+
 def add_order(connection: Connection, order: OrderRow) -> None:
     """Write a new order. Its id is unique: look for it first, in the same transaction."""
     connection.execute(

@@ -172,10 +172,11 @@ class Recording:
         """
         rows: list[Reservation] = []
         quoted = ledger.rows_by_id(connection, quote.reservation_ids)
-        carts = {row.cart_id for row in quoted}
-        before = ledger.lines_bought(connection, session.id, carts)
+        before = _lines_bought(connection, session.id, {row.cart_id for row in quoted})
         for row in quoted:
-            if (row.cart_id, row.item.cart_item_id) in before:
+            item_id = row.item.cart_item_id
+            names = (item_id, *quote.former.get(item_id, ()))
+            if any((row.cart_id, name) in before for name in names):
                 rows.append(twice := _bought_before(row, purchase.order_id, now))
                 ledger.add_reservations(connection, [twice])
                 continue
@@ -241,6 +242,19 @@ class Recording:
                 ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
         live = [row for row in left if not row.lapsed(now)]
         return self._releasing.owe(connection, live, now, accept_language=language)
+
+
+def _lines_bought(
+    connection: Connection, session_id: str, cart_ids: set[str]
+) -> set[tuple[str, str]]:
+    """Return the lines of these carts that orders have, by each id that a line had in its cart."""
+    bought = set(ledger.lines_bought(connection, session_id, cart_ids))
+    for quote_id in ledger.quotes_bought(connection, session_id, cart_ids):
+        quote = store.find_quote(connection, session_id, quote_id)
+        former = quote.former if quote else {}
+        for cart_id, item_id in bought.copy():
+            bought.update((cart_id, name) for name in former.get(item_id, ()))
+    return bought
 
 
 def _again(row: Reservation, order_id: str, now: datetime) -> Reservation:

@@ -89,6 +89,7 @@ class Quote:
     ``expires_at`` is None when nothing is reserved or Rokt did not say. ``cart_version`` is
     the held cart's at the moment of asking; ``reservation_ids`` stand behind ``items``;
     ``wish`` is what the shop asked with, should an item have to be reserved again at confirm.
+    ``former``: cart item id → the ids that its line had before, on another load of the page.
     """
 
     quote_id: str
@@ -101,6 +102,7 @@ class Quote:
     cart_version: int = 0
     reservation_ids: tuple[str, ...] = ()
     wish: Wish = field(default_factory=Wish, repr=False)
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:
@@ -207,6 +209,7 @@ def make_quote(
         cart_version=cart.version,
         reservation_ids=tuple(row.id for row in charged),
         wish=wish.members(),
+        former={line.item.cart_item_id: line.former for line in cart.lines if line.former},
     )
 
 

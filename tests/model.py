@@ -29,10 +29,14 @@ class Message:
 
 @dataclass
 class Held:
-    """A line as the shopper sees it. ``since``: the model's count at its last true change."""
+    """A line as the shopper sees it. ``since``: the model's count at its last true change.
+
+    ``names``: every cart item id that it had.
+    """
 
     message: Message
     since: int
+    names: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Shown:
     count: int
     items: Mapping[str, tuple[int, Decimal]]
     total: Decimal
+    names: Mapping[str, frozenset[str]]
 
 
 @dataclass
@@ -73,6 +78,7 @@ class Person:
         self.known.add(message.catalog_item_id)
         self.count += 1
         held = self.lines.get(message.cart_item_id)
+        names = held.names if held else frozenset({message.cart_item_id})
         if held is None:
             elsewhere = [
                 one
@@ -81,13 +87,13 @@ class Person:
                 and line.message.page != message.page
             ]
             for one in elsewhere[:1]:  # a return to the page: its place is taken
-                del self.lines[one]
+                names |= self.lines.pop(one).names
         same = held is not None and (held.message.quantity, held.message.unit_price) == (
             message.quantity,
             message.unit_price,
         )
         since = held.since if held is not None and same else self.count
-        self.lines[message.cart_item_id] = Held(message, since)
+        self.lines[message.cart_item_id] = Held(message, since, names)
 
     def cart(self) -> dict[str, tuple[int, Decimal]]:
         """Say what the held cart has to be: item → quantity and the price that was seen."""
@@ -128,9 +134,10 @@ class Person:
         self.offered = {
             change["cartItemId"]: Decimal(change["to"]) for change in quote["priceChanges"]
         }
+        names = {one: self.lines[one].names for one in items}
         shown = self.quotes.get(quote["quoteId"])
         if shown is None:
-            shown = Shown(quote["quoteId"], quote["cartId"], self.count, items, total)
+            shown = Shown(quote["quoteId"], quote["cartId"], self.count, items, total, names)
             self.quotes[shown.quote_id] = shown
         assert shown.items == items, "a quote changed after it was shown"
         return shown
@@ -140,9 +147,9 @@ class Person:
 
         Returns what was bought of it before, by another quote: a line of a cart is bought once.
         """
-        lines = {(shown.cart_id, one) for one in shown.items}
-        twice = frozenset(one for _, one in lines & self.bought)
-        self.bought |= lines
+        lines = {one: {(shown.cart_id, x) for x in shown.names[one]} for one in shown.items}
+        twice = frozenset(one for one, ids in lines.items() if ids & self.bought)
+        self.bought.update(*lines.values())
         self.lines = {one: x for one, x in self.lines.items() if x.since > shown.count}
         return twice
 

@@ -20,13 +20,16 @@ def two_quotes_of_one_line(shopper: Shopper, how: str) -> tuple[str, str]:
     elif how == "to and fro":
         shopper.add(PARKING, 2)
         shopper.add(PARKING, 1)
+    elif how == "page again":
+        shopper.load_page()  # whose ids are new: the line is known by another one
+        shopper.add(PARKING)
     else:
         shopper.shop.move_clocks(590)  # within the margin: it is renewed
     return first, shopper.reserve()["quoteId"]
 
 
 @pytest.mark.parametrize("order", ["older first", "newer first"])
-@pytest.mark.parametrize("how", ["one more", "to and fro", "renewed"])
+@pytest.mark.parametrize("how", ["one more", "to and fro", "page again", "renewed"])
 def test_a_line_that_is_paid_by_two_quotes_is_bought_once(
     shop: Shop, shopper: Shopper, how: str, order: str
 ) -> None:
