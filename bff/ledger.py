@@ -122,12 +122,9 @@ def lines_bought(
 
     A line has its item's id in one cart only: what is added after a purchase is in the next cart.
     """
-    rows = _read(
-        connection,
-        reservations.c.session_id == session_id,
-        reservations.c.order_id.is_not(None),
-        reservations.c.cart_id.in_(set(cart_ids)),
-    )
+    own = reservations.c.session_id == session_id
+    bought = reservations.c.order_id.is_not(None)
+    rows = _read(connection, own, bought, reservations.c.cart_id.in_(set(cart_ids)))
     return frozenset((row.cart_id, row.item.cart_item_id) for row in rows)
 
 

@@ -393,7 +393,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{PROBLEMS}nobody_is_sent_on_to_a_path_of_ours",
     ),
     "two slashes are nowhere": _line(
-        "nowhere.py", "part_isolating = False  # it goes past slashes", "part_isolating = True",
+        "nowhere.py", 'regex = r"(?s:.*)"', 'regex = r"(?s:[^/].*)"',
         f"{PROBLEMS}what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages",
     ),
     "so is a method that nobody knows": _line(

@@ -40,8 +40,8 @@ OPEN_TO = {
     ("POST", "/rokt/cart/reserve"): Caller.BROWSER,
     ("POST", "/rokt/cart/release"): Caller.BROWSER,
     ("POST", "/rokt/orders"): Caller.SERVER,
-    ("GET", "/rokt/orders/<path:order_id>"): Caller.SERVER,
-    ("POST", "/rokt/orders/<path:order_id>/cancel"): Caller.SERVER,
+    ("GET", "/rokt/orders/<rokt_bff_order:order_id>"): Caller.SERVER,
+    ("POST", "/rokt/orders/<rokt_bff_order:order_id>/cancel"): Caller.SERVER,
     ("POST", "/rokt/products"): Caller.SERVER,
     ("POST", "/rokt/purchases"): Caller.SERVER,
     ("GET", "/rokt/static/<filename>"): Caller.PUBLIC,
@@ -69,7 +69,7 @@ def call(shop: Shop | Shopper, route: Route, headers: dict[str, str], **more: An
     client = shop.client if isinstance(shop, Shopper) else shop.app.test_client()
     if method == "POST" and "data" not in more:
         more.setdefault("json", {})
-    path = rule.replace("<path:order_id>", "A-1").replace("<filename>", "bridge.js")
+    path = rule.replace("<rokt_bff_order:order_id>", "A-1").replace("<filename>", "bridge.js")
     return client.open(path, method=method, headers=headers, **more)
 
 
