@@ -133,6 +133,17 @@ def shopper(shop: Shop) -> Shopper:
     return shop.shopper()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """End an outage with its test: a full disk must not meet pytest's own writing of the result."""
+    try:
+        return (yield)
+    finally:
+        outage: Any = pyfuncitem.funcargs.get("outage")
+        if outage is not None:
+            outage.end()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the files that take long begin, so that none is left alone with one at the end.

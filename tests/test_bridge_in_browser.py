@@ -473,8 +473,9 @@ def test_one_press_after_the_payment_is_reserved_charged_and_confirmed(tab: Tab)
 def test_a_partner_page_needs_no_cookie(
     site: Site, browser: Browser, context: BrowserContext, tmp_path: Path
 ) -> None:
-    """A context blocks a third party's cookies by itself; a profile that allows them is seen to."""
+    """Once in a browser that blocks a third party's cookies, once in one that lets them through."""
     tab = Tab(context.new_page(), site, "partner")
+    block_third_parties(tab.page)
     tab.open("tag")
     tab.press("more", times=2)
     tab.shows(parking=2)
@@ -487,6 +488,18 @@ def test_a_partner_page_needs_no_cookie(
         tab = Tab(profile.new_page(), site, "partner")
         tab.open("tag")
         assert travels(profile, tab)
+
+
+def block_third_parties(page: Page) -> None:
+    """Block a third party's cookies: Chromium does so by itself, its headless shell when told."""
+    blocked = {
+        "enableThirdPartyCookieRestriction": True,
+        "disableThirdPartyCookieMetadata": True,
+        "disableThirdPartyCookieHeuristics": True,
+    }
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.setCookieControls", blocked)
 
 
 @contextmanager
