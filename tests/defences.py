@@ -255,7 +255,7 @@ DEFENCES: Mapping[str, Defence] = {
         "recording.py",
         "if quote is not None and "
         "ledger.order_of_quote(connection, session.id, quote.quote_id):",
-        "if False:", f"{MONEY}a_quote_is_bought_once",
+        "if False:", "tests/test_confirming.py::test_the_next_order_without_a_quote_has_no_upsell",
     ),
     "what is reserved again is no dearer": _line(
         "renewing.py", "if grant is not None and _as_good(grant, row):", "if grant is not None:",
@@ -283,7 +283,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "a press buys what it says": _line(
         "instant.py", "return difference(press, quote.items)", "return None",
-        f"{MONEY}a_press_that_is_repeated_buys_what_was_pressed_first_or_nothing",
+        f"{MONEY}a_press_of_a_price_of_its_own_buys_nothing",
     ),
     "so does its repetition": _line(
         "pressing.py", "if begun.order is not None and begun.why is None:",
