@@ -92,7 +92,11 @@ class Confirming:
             known = ledger.find_order(connection, purchase.order_id, for_update=True)
             now = self._clock()  # after the locks were waited for: a lease begins with it
             if known is not None and (session is None or known.session_id != session.id):
-                raise Conflict("This order belongs to another session.", code="foreign_order")
+                raise Conflict(
+                    "This order belongs to another session: each purchase needs an order id of "
+                    "its own.",
+                    code="foreign_order",
+                )
             if session is None:
                 raise NotFound("There is no such session.")
             if known is None:

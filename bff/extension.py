@@ -34,6 +34,9 @@ from bff.wiring import default_database, leave_to_the_guard, read_settings
 class Upsells(Verbs):
     """Rokt's upsell in a Flask shop.
 
+    ``create_tables``: make them at the start on an empty database, as a demo wants; without it
+    that is for `flask rokt init-db`.
+
     ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
     ``SECRET_KEY``, registers the blueprint and keeps its parts in ``app.extensions``. The verbs
     work within a request, for the shopper whose handle is in that request's cookie of ours.
@@ -45,9 +48,11 @@ class Upsells(Verbs):
         *,
         clock: Callable[[], datetime] = system_time,
         host: str | None = None,
+        create_tables: bool = False,
     ) -> None:
         self._clock = clock
         self._host = host  # where the standalone server listens
+        self._create_tables = create_tables
         if app is not None:
             self.init_app(app)
 
@@ -62,7 +67,11 @@ class Upsells(Verbs):
         settings = read_settings(app, self._host)
         watcher = Signals(app)
         store = Store(settings.database_url or default_database(app))
-        starting.check(store)
+        if self._create_tables:
+            starting.create_tables(store)
+        else:
+            # The standalone server makes its tables right after this, and says so.
+            starting.check(store, is_to_have_tables=self._host is None)
         api = CartApi(settings, self._clock, watcher.call_made)
         checkout = Checkout(settings, store, api, self._clock, watcher)
         app.extensions[KEY] = Runtime(

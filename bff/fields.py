@@ -32,6 +32,8 @@ MAX_BITS = 10_000
 
 # Below ``MAX_AMOUNT``; no currency has more than four minor digits.
 AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
+# Wrong fields that the text of an error names: who sends more mends these first.
+MOST_TOLD = 5
 # What is printable, and no control characters: ids end up in headers and logs of others.
 ID = validate.Regexp(r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has odd characters")
 # JSON can carry half a surrogate pair and NUL, which no database keeps.
@@ -166,7 +168,7 @@ def order_id_text(order_id: object) -> str:
     How long it may be is for who keeps it.
     """
     if order_id is None or isinstance(order_id, bool) or order_id in (0, ""):
-        raise invalid({"orderId": ["is no order id"]})
+        raise invalid({"orderId": ["must be the order's id, text or a number"]})
     return str(order_id)
 
 
@@ -189,8 +191,11 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
 
 
 def invalid(errors: Mapping[str, list[str]]) -> InvalidInput:
-    """Make the error for wrong fields; its text names them too."""
-    return InvalidInput(f"Wrong: {', '.join(sorted(errors))}.", errors=errors)
+    """Make the error for wrong fields; its text says of the first ones what is wrong."""
+    told = [f"{name}: {errors[name][0].rstrip('.')}" for name in sorted(errors)]
+    more = len(told) - MOST_TOLD
+    rest = f"; and {more} more" if more > 0 else ""
+    return InvalidInput(f"Wrong: {'; '.join(told[:MOST_TOLD])}{rest}.", errors=errors)
 
 
 def _numbered(messages: Any, data: object) -> Any:

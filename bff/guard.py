@@ -138,7 +138,10 @@ def _check_server(request: Request, settings: Settings) -> None:
     previous = settings.server_key_previous.encode()
     good |= hmac.compare_digest(key, previous) and previous != b""
     if not good:
-        raise Unauthorized("Send Authorization: Bearer with the server key.", code="server_key")
+        cure = "Compare ROKT_BFF_SERVER_KEY on both sides." if key else "None was sent."
+        raise Unauthorized(
+            f"Send Authorization: Bearer with the server key. {cure}", code="server_key"
+        )
 
 
 def _check_header(request: Request) -> None:

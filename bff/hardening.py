@@ -4,11 +4,12 @@ Asked before a server starts, which then does not, and by ``doctor``. What is on
 alone is let pass: the demo, the emulator, a developer's browser.
 
 ``host`` is where the standalone server listens; None is a Flask shop, which somebody else serves.
+``wrong``: settings that could not be read. What follows from their defaults is not said beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from bff.kinds import MAKE_KEY, is_loopback
 
 # 128 bits as bytes; whoever guesses it can sign cookies, ours and the shop's own.
 SHORTEST_SECRET = 16
+# What tells a developer's machine from a shop's.
+ADDRESSES = frozenset({f"{PREFIX}API_URL", f"{PREFIX}PUBLIC_URL"})
 
 
 def secure_cookies(settings: Settings, config: Mapping[str, Any]) -> bool:
@@ -30,11 +33,16 @@ def is_developed(settings: Settings) -> bool:
 
 
 def insecure(
-    settings: Settings, config: Mapping[str, Any], host: str | None = None
+    settings: Settings,
+    config: Mapping[str, Any],
+    host: str | None = None,
+    wrong: Collection[str] = (),
 ) -> Iterator[str]:
     """Say what is insecure, a sentence each."""
     yield from _secrets(settings, config)
     yield from _addresses(settings)
+    if not ADDRESSES.isdisjoint(wrong):
+        return  # whether this is a developer's machine is not known
     if host is None:
         yield from _shop(settings, config)
     elif not is_loopback(host):

@@ -6,6 +6,7 @@ here calls Rokt.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,16 +15,24 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bff import ledger, outbox, store
-from bff.cart import HeldCart, Line, after_confirm
+from bff.cart import HeldCart, after_confirm
 from bff.config import Settings
 from bff.errors import NotFound
 from bff.ledger import LINE_TWICE, TWICE, OrderRow
+from bff.order_rows import anew, bought_before, by_quantity
 from bff.outbox import Owed
 from bff.releasing import Releasing
 from bff.renewing import confirm_of
-from bff.reservation import BOUGHT_BEFORE, Reservation, State
+from bff.reservation import Reservation, State
 from bff.shapes import OrderStatus, Quote
 from bff.store import Session, new_id
+
+log = logging.getLogger("bff.recording")
+
+UNQUOTED = (
+    "order %r has no upsell though the shopper holds %d items: call reserve() before the charge, "
+    "and confirm what it quoted"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ class Recording:
         ledger.add_reservations(
             connection,
             [
-                _bought_before(row, order.id, now)
+                bought_before(row, order.id, now)
                 for row in ledger.rows_by_id(connection, quote.reservation_ids)
             ],
         )
@@ -177,7 +186,7 @@ class Recording:
             item_id = row.item.cart_item_id
             names = (item_id, *quote.former.get(item_id, ()))
             if any((row.cart_id, name) in before for name in names):
-                rows.append(twice := _bought_before(row, purchase.order_id, now))
+                rows.append(twice := bought_before(row, purchase.order_id, now))
                 ledger.add_reservations(connection, [twice])
                 continue
             taken = ledger.change(
@@ -190,7 +199,7 @@ class Recording:
             if taken:
                 rows.append(replace(row, state=State.CONFIRMING, order_id=purchase.order_id))
                 continue
-            again = _again(row, purchase.order_id, now)
+            again = anew(row, purchase.order_id, now)
             rows.append(again)
             ledger.add_reservations(connection, [again])
         return rows
@@ -208,10 +217,12 @@ class Recording:
         that reserves charges the quote, so what is not in it was not paid for.
         """
         if not self._settings.confirm_unreserved:
+            if session.cart.lines:
+                log.warning(UNQUOTED, purchase.order_id, len(session.cart.lines))
             return []
         answered = ledger.rows_of_session(connection, session.id, [State.RESERVED, State.REJECTED])
         rows = [
-            _by_quantity(session, line, purchase.order_id, now)
+            by_quantity(session, line, purchase.order_id, now)
             for line in session.cart.lines
             if not any(row.is_for(line) for row in answered)
         ]
@@ -255,45 +266,3 @@ def _lines_bought(
         for cart_id, item_id in bought.copy():
             bought.update((cart_id, name) for name in former.get(item_id, ()))
     return bought
-
-
-def _again(row: Reservation, order_id: str, now: datetime) -> Reservation:
-    """Copy a quoted row whose reservation is not there for this order."""
-    return replace(
-        row,
-        id=new_id(),
-        state=State.CONFIRMING,
-        order_id=order_id,
-        item_reservation_id=None,
-        expires_at=None,
-        created_at=now,
-        reason=None,
-        by_quantity=False,
-        cancel_requested=False,
-    )
-
-
-def _bought_before(row: Reservation, order_id: str, now: datetime) -> Reservation:
-    """Copy a quoted row whose line another order has bought."""
-    again = _again(row, order_id, now)
-    return replace(again, state=State.REFUND_NEEDED, reason=BOUGHT_BEFORE)
-
-
-def _by_quantity(session: Session, line: Line, order_id: str, now: datetime) -> Reservation:
-    return Reservation(
-        id=new_id(),
-        session_id=session.id,
-        cart_id=session.cart.cart_id,
-        revision=line.revision,
-        item=line.item,
-        state=State.CONFIRMING,
-        quantity=line.item.quantity,
-        unit_price=line.item.unit_price,
-        total_price=line.item.total_price,
-        currency=line.item.currency,
-        created_at=now,
-        rokt_session_id=session.rokt_session_id,
-        order_id=order_id,
-        by_quantity=True,
-        position=session.cart.lines.index(line),
-    )

@@ -66,7 +66,10 @@ def _is_secure(app: Flask) -> bool:
 def kept_handle() -> str | None:
     """Return the handle of this request's shopper, if there is one."""
     if not has_request_context():
-        raise RuntimeError("A shopper's session is only known within a request.")
+        raise RuntimeError(
+            "A shopper's session is only known within a request of theirs; elsewhere, in a job "
+            "say, name the quote: confirm(order_id, quote_id=…)."
+        )
     if hasattr(g, "rokt_bff_handle"):
         handle: str | None = g.rokt_bff_handle
         return handle

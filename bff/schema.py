@@ -17,6 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from bff.errors import SchemaMismatch
 
 CURE = "Run `flask rokt init-db` (or `rokt-bff init-db`) on it."
+NO_TABLES = f"The database has no tables of rokt-bff. {CURE}"
 # Not Alembic's own name, which a shop's migrations may have.
 VERSION_TABLE = "rokt_bff_version"
 # Any number that nobody else uses: two servers that start at once migrate one after the other.
@@ -46,7 +47,7 @@ def check(connection: Connection) -> None:
     found = _version(connection)
     _refuse_foreign(connection)
     if found is None:
-        raise SchemaMismatch(f"The database has no tables of rokt-bff. {CURE}")
+        raise SchemaMismatch(NO_TABLES)
     _refuse_newer(connection)
     if found != head():
         raise SchemaMismatch(
@@ -83,8 +84,8 @@ def _refuse_newer(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
         raise SchemaMismatch(
-            f"The database is of schema version {found}, newer than this rokt-bff's {head()}. "
-            "Upgrade rokt-bff."
+            f"The database is of schema version {found}, which this rokt-bff does not know "
+            f"(its own is {head()}): a newer one made it. Upgrade rokt-bff."
         )
 
 

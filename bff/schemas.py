@@ -113,6 +113,8 @@ def read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
 
     Raises ``InvalidInput`` that names the item, by its place when a page made its id up.
     """
+    if not isinstance(prices, Mapping):
+        raise invalid({"acceptPrices": ["must be cart item ids with their unit prices"]})
     read: dict[str, Decimal] = {}
     for place, (cart_item_id, price) in enumerate(prices.items()):
         try:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response, has_request_context, request
 
 from bff.answering import to_json
 from bff.cart import Update
@@ -99,7 +99,7 @@ class Verbs:
         ``StoreUnavailable`` only, never for what Rokt does: then there is nothing of Rokt's to
         charge or to confirm.
         """
-        taken = read_prices(accept_prices or {})
+        taken = read_prices({} if accept_prices is None else accept_prices)
         wish = Wish(
             accept_prices=taken,
             attributes=texts(attributes),
@@ -127,11 +127,13 @@ class Verbs:
         ``InvalidInput`` for an order id of more than 128 characters or that is none,
         ``StoreUnavailable``; never for what Rokt does.
 
-        A payment provider's own call brings no cookie of the shopper's: name the quote there,
-        else ``Unauthorized`` is raised, since nobody could tell whose upsell was paid for. Its
-        language is not the shopper's either: Rokt is told the one of the quote's request.
+        A payment provider's own call brings no cookie of the shopper's, and a job has no request:
+        name the quote there, else ``Unauthorized`` or ``RuntimeError`` is raised, since nobody
+        could tell whose upsell was paid for. The language is not the shopper's there either:
+        Rokt is told the one of the quote's request.
         """
-        handle = kept_handle()
+        is_elsewhere = quote_id is not None and not has_request_context()
+        handle = None if is_elsewhere else kept_handle()
         purchase = Purchase(
             order_id=order_id_text(order_id),
             quote_id=remembered_quote() if quote_id is None else _named(quote_id),

@@ -14,7 +14,8 @@ from bff.hardening import insecure
 def read_settings(app: Flask, host: str | None) -> Settings:
     """Read the app's settings. Raises ``ConfigError`` with every problem, insecure ones too."""
     settings, problems = Settings.read(app.config)
-    problems.extend(insecure(settings, app.config, host))
+    wrong = {problem.split(" ")[0] for problem in problems}
+    problems.extend(insecure(settings, app.config, host, wrong))
     if not app.secret_key:
         problems.append(
             "SECRET_KEY is missing: set it to what "

@@ -190,7 +190,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     # --- what does not start ---
     "the start asks what is insecure": _line(
-        "wiring.py", "problems.extend(insecure(settings, app.config, host))", "pass",
+        "wiring.py", "problems.extend(insecure(settings, app.config, host, wrong))", "pass",
         f"{HARD}a_shop_that_would_be_insecure_does_not_start_and_all_is_told_at_once",
     ),
     "secrets are long": _line(

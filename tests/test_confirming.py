@@ -177,12 +177,13 @@ def test_an_order_without_an_upsell_is_told_only_where_wanted(
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_line_that_was_never_reserved_goes_by_quantity_only_where_allowed(
-    make_shop: MakeShop, allowed: bool
+    make_shop: MakeShop, allowed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop = make_shop(confirm_unreserved=allowed)
     shopper = shop.shopper()
     shopper.add(PARKING, 2)
     order = shopper.pay()
+    assert ("holds 1 items: call reserve()" in caplog.text) is not allowed
     if not allowed:
         assert order["items"] == []
         assert shop.calls() == []

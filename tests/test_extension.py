@@ -51,7 +51,6 @@ def test_every_problem_of_the_settings_is_told_at_once() -> None:
     named = {re.split(r"\W", problem)[0] for problem in caught.value.problems}
     assert named == {
         "SECRET_KEY",
-        "SESSION_COOKIE_SECURE",
         "ROKT_BFF_API_KEY",
         "ROKT_BFF_TAG_ID",
         "ROKT_BFF_API_URL",

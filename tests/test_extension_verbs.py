@@ -363,6 +363,35 @@ def test_a_payment_providers_call_without_a_cookie_confirms_by_the_quote(
     assert again.items == order.items
 
 
+def test_a_job_without_any_request_confirms_by_the_quote(
+    shop: Shop, shopper: Shopper, views: Views
+) -> None:
+    shopper.add()
+    quote = views.run(shopper, lambda: shop.upsells.reserve(), Accept_Language="da")
+    with shop.app.app_context():
+        with pytest.raises(RuntimeError, match="quote_id"):
+            shop.upsells.confirm("A-1")
+        order = shop.upsells.confirm("A-1", quote_id=quote.quote_id)
+    assert [item.status for item in order.items] == ["confirmed"]
+    assert header_of(shop, "confirm") == "da"
+
+
+def test_an_argument_of_another_kind_is_refused_with_what_it_should_be(
+    shop: Shop, shopper: Shopper, views: Views
+) -> None:
+    shopper.add()
+    wrong: dict[str, Callable[[], Any]] = {
+        "acceptPrices: must be cart item ids": lambda: shop.upsells.reserve([1]),  # type: ignore[arg-type]
+        "orderId: must be the order's id": lambda: shop.upsells.confirm(None),  # type: ignore[arg-type]
+        "quantities: must be SKUs": lambda: shop.upsells.sync_products(["a"]),  # type: ignore[arg-type]
+        "quantities.a: must be a whole number": lambda: shop.upsells.sync_products({"a": -1}),
+        "; and 3 more": lambda: shop.upsells.sync_products(dict.fromkeys("abcdefgh", -1)),
+    }
+    for told, verb in wrong.items():
+        with pytest.raises(InvalidInput, match=told):
+            views.run(shopper, verb)
+
+
 def test_who_was_paying_while_they_logged_in_elsewhere_has_paid(
     shop: Shop, shopper: Shopper
 ) -> None:

@@ -271,7 +271,9 @@ def test_a_server_call_needs_the_server_key(shop: Shop, shopper: Shopper, route:
     shopper.add()
     wrong = [f"Bearer {SERVER_KEY}x", f"Bearer {SERVER_KEY[:-1]}", f"Bearer {shopper.handle}"]
     for headers in ({}, *({"Authorization": one} for one in wrong)):
-        refused(call(shop, route, headers), 401, "server_key")
+        answer = call(shop, route, headers)
+        refused(answer, 401, "server_key")
+        assert ("Compare ROKT_BFF_SERVER_KEY" in answer.text) is bool(headers)
     for odd in (SERVER_KEY, "Bearer", f"Basic {SERVER_KEY}", f"Bearer {SERVER_KEY} x"):
         answer = call(shop, route, {"Authorization": odd})
         refused(answer, 401, "unauthorized")

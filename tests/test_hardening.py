@@ -127,6 +127,20 @@ def test_a_shop_that_would_be_insecure_does_not_start_and_all_is_told_at_once() 
     assert "rokt_bff" not in app.extensions
 
 
+@pytest.mark.parametrize("wrong", [
+    {"ROKT_BFF_API_URL": "127.0.0.1:8081"}, {"ROKT_BFF_PUBLIC_URL": "https://shop.example/cart"},
+])  # fmt: skip
+@pytest.mark.parametrize("host", [None, "0.0.0.0"])
+def test_what_would_be_right_if_an_address_were_is_not_told_beside_it(
+    wrong: dict[str, str], host: str | None
+) -> None:
+    app = Flask("shop")
+    app.config.update(SECRET_KEY=KEY, ROKT_BFF_API_KEY="key", ROKT_BFF_TAG_ID="tag", **wrong)
+    with pytest.raises(ConfigError) as caught:
+        Upsells(app, host=host)
+    assert [problem.split(" ")[0] for problem in caught.value.problems] == list(wrong)
+
+
 @pytest.mark.parametrize(("more", "arguments", "named"), [
     ({}, ["--host", "0.0.0.0", "--insecure-cookies"], ["--insecure-cookies", "PUBLIC_URL"]),
     ({"api_url": "https://api.rokt.com", "secret_key": "x"}, [], ["ROKT_BFF_SECRET_KEY"]),

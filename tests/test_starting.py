@@ -39,10 +39,10 @@ def closes() -> Iterator[None]:
         runtime(_started.pop()).store.close()
 
 
-def start(url: str) -> Flask:
+def start(url: str, **how: bool) -> Flask:
     app = Flask("shop")
     app.config.update(CONFIG, ROKT_BFF_DATABASE_URL=url)
-    Upsells(app)
+    Upsells(app, **how)  # type: ignore[arg-type]
     _started.append(app)
     return app
 
@@ -112,17 +112,35 @@ def test_a_command_says_so_and_does_nothing(url: str, command: str) -> None:
     assert isinstance(done.exception, SystemExit)
 
 
-def test_a_shop_on_an_empty_database_starts_and_its_first_call_names_the_cure(
-    new_database: NewDatabase,
+def test_a_shop_on_an_empty_database_starts_and_names_the_cure_then_and_at_its_first_call(
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = new_database(empty=True)
     client = start(url).test_client()
+    (warned,) = caplog.messages
+    assert "init-db" in warned
     answer = client.post("/rokt/session", json={}, headers=BRIDGE)
     problem: Any = answer.json
     assert (answer.status_code, problem["code"]) == (503, "schema_mismatch")
     assert "init-db" in problem["detail"]
     assert rokt(url, "init-db").exit_code == 0
     assert client.post("/rokt/session", json={}, headers=BRIDGE).status_code < 300
+    caplog.clear()
+    start(url)
+    assert caplog.messages == []
+
+
+def test_a_shop_that_is_to_make_its_tables_has_them_at_once(
+    new_database: NewDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = new_database(empty=True)
+    for _ in range(2):
+        client = start(url, create_tables=True).test_client()
+        assert client.post("/rokt/session", json={}, headers=BRIDGE).status_code < 300
+    assert "init-db" not in caplog.text
+    of_version(url, "0099")
+    with pytest.raises(SchemaMismatch, match="0099"):
+        start(url, create_tables=True)
 
 
 def test_a_column_that_is_not_there_names_the_cure(url: str) -> None:
@@ -142,8 +160,9 @@ def test_a_shop_whose_database_is_not_reached_starts(
     assert answer.status_code == 503
 
 
-def test_to_start_makes_no_database(tmp_path: Path) -> None:
+def test_to_start_makes_no_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(f"sqlite:///{tmp_path / 'new.db'}")
+    assert "init-db" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 

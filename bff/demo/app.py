@@ -74,9 +74,8 @@ def create_demo(
             ROKT_BFF_TAG_ID="emulator-tag",
         )
     app.config.update(config or {})
-    upsells = Upsells()
+    upsells = Upsells(create_tables=True)
     upsells.init_app(app)
-    upsells.init_db(app)
     with app.app_context():
         settings, needed = upsells.settings, upsells.csp()
     orders, timeline = Orders(folder / "shop.db"), Timeline()
