@@ -138,7 +138,8 @@ orders = Table(
     Column("last_error", Text),
     # Somebody says that the shopper has their money back: see ``flask rokt refunded``.
     Column("refunded_at", Instant),
-    # Attributes and further members of confirm, kept for the case that it must be built anew.
+    # JSON: attributes and further members of confirm, for the case that it must be built anew,
+    # and as "quote" the one that the shop named, which another order may have bought.
     Column("extra", Text, nullable=False),
     Column("accept_language", String(64)),
 )
