@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bff import ledger, outbox, store
-from bff.cart import HeldCart, after_confirm
+from bff.cart import after_confirm
 from bff.config import Settings
 from bff.errors import NotFound
 from bff.ledger import LINE_TWICE, TWICE, OrderRow
@@ -85,7 +85,7 @@ class Recording:
         quote = store.find_quote(connection, session.id, purchase.quote_id)
         if quote is None and purchase.quote_id is not None:
             raise NotFound("This session has no such quote.", code="quote_not_found")
-        reserves = quote is not None
+        had_quote = quote is not None
         language = purchase.accept_language or (quote.wish.accept_language if quote else None)
         purchase = replace(purchase, accept_language=language)
         if quote is not None and ledger.order_of_quote(connection, session.id, quote.quote_id):
@@ -94,7 +94,7 @@ class Recording:
                 return Recorded(None, [], is_paid_twice=True)
             quote = None  # it was bought, or had nothing to buy: this order has no upsell
         rows = self._items(connection, session, quote, purchase, now) if quote else []
-        if not reserves:
+        if not had_quote:
             rows += self._unreserved(connection, session, purchase, now)
         buys = [row for row in rows if row.state is State.CONFIRMING]
         order = OrderRow(
@@ -116,23 +116,27 @@ class Recording:
         released = self._start_new_cart(connection, session, quote, rows, language, now)
         if not buys and (rows or not self._settings.confirm_every_order):
             return Recorded(None, released, is_paid_twice=bool(rows))
-        subjects = [
+        owed = self._owe_confirm(connection, order, now)
+        renews = any(row.item_reservation_id is None and not row.by_quantity for row in buys)
+        return Recorded(owed, released, renews, is_paid_twice=len(buys) < len(rows))
+
+    def _owe_confirm(self, connection: Connection, order: OrderRow, now: datetime) -> Owed:
+        """Owe the confirm of what the order buys, for this process to send at once."""
+        buys = [
             row
             for row in ledger.rows_of_order(connection, order.id)
             if row.state is State.CONFIRMING
         ]
-        owed = outbox.enqueue(
+        return outbox.enqueue(
             connection,
-            confirm_of(order, subjects),
-            session_id=session.id,
+            confirm_of(order, buys),
+            session_id=order.session_id,
             order_id=order.id,
-            subjects=[row.id for row in subjects],
+            subjects=[row.id for row in buys],
             now=now,
             deadline=now + timedelta(seconds=self._settings.confirm_deadline),
             in_line=True,
         )
-        renews = any(row.item_reservation_id is None and not row.by_quantity for row in buys)
-        return Recorded(owed, released, renews, is_paid_twice=len(buys) < len(rows))
 
     def _record_twice(
         self,
@@ -244,8 +248,9 @@ class Recording:
         """
         bought = {row.item.cart_item_id for row in rows if row.by_quantity}
         lines = tuple(x for x in session.cart.lines if x.item.cart_item_id not in bought)
-        cart: HeldCart = replace(session.cart, lines=lines)
-        cart = after_confirm(cart, quote.cart_version if quote else -1, new_id())
+        cart = after_confirm(
+            replace(session.cart, lines=lines), quote.cart_version if quote else -1, new_id()
+        )
         store.save_cart(connection, session, cart)
         left = ledger.rows_of_session(connection, session.id, [State.RESERVED])
         for row in left:
