@@ -223,7 +223,7 @@ def set_error(connection: Connection, order_id: str, last_error: str | None) -> 
 def conclude(
     connection: Connection, order_id: str, status: OrderStatus, last_error: str | None
 ) -> None:
-    """Write where an order stands and what went wrong last, by who holds its row."""
+    """Write where an order stands and what went wrong last; the caller holds its row."""
     connection.execute(
         orders.update()
         .where(orders.c.id == order_id)

@@ -88,7 +88,8 @@ def enqueue(
 ) -> Owed:
     """Write a row. ``in_line``: claimed for whoever writes it, who attempts it at once.
 
-    When that attempt is never made, the lease runs out and delivery takes over.
+    When that attempt is never made, the lease runs out and delivery takes over. Else the row is
+    nobody's, and what is returned proves no lease: delivery claims it.
     """
     token, subjects = new_id(), tuple(subjects)
     attempts = 1 if in_line else 0
