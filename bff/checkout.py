@@ -258,7 +258,7 @@ class Checkout:
                 told = rokt_session_id or session.rokt_session_id
                 if changed is session.cart:
                     if told != session.rokt_session_id:
-                        store.touch_session(connection, session, rokt_session_id=told)
+                        store.set_rokt_session(connection, session, told)
                     return self._view(connection, session)
                 expires_at = self._expiry(session.created_at, now)
                 if store.save_cart(

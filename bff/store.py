@@ -214,15 +214,17 @@ def save_cart(connection: Connection, session: Session, cart: HeldCart, **more: 
     return result.rowcount == 1
 
 
-def touch_session(connection: Connection, session: Session, **values: Any) -> None:
-    """Write members of a session other than its cart (its expiry, Rokt's session id)."""
-    connection.execute(sessions.update().where(sessions.c.id == session.id).values(**values))
+def set_rokt_session(connection: Connection, session: Session, rokt_session_id: str) -> None:
+    """Note the Web SDK's own session id; the cart and the session's end stay as they are."""
+    connection.execute(
+        sessions.update().where(sessions.c.id == session.id).values(rokt_session_id=rokt_session_id)
+    )
 
 
 def change_handle(connection: Connection, old: str, new: str, *, now: datetime) -> bool:
-    """Let a session be known by a new handle; the old one is worthless from then on.
+    """Let a session be known by a new handle. False when the old one has no live session.
 
-    But for what ``bff.payers`` says.
+    The old one is worthless from then on, but to a payment under way: see ``bff.payers``.
     """
     result = connection.execute(
         sessions.update()
