@@ -69,7 +69,10 @@ def deliver_command(once: bool) -> None:
 
 @contextmanager
 def _until_a_signal() -> Iterator[threading.Event]:
-    """Yield what SIGINT and SIGTERM set: what is under way is finished, and nothing begun."""
+    """Yield what SIGINT and SIGTERM set: what is under way is finished, and nothing begun.
+
+    Once is enough, until the process is gone: a second one would end it as failed.
+    """
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())
@@ -79,7 +82,7 @@ def _until_a_signal() -> Iterator[threading.Event]:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
 
 
 @rokt.command("purge")

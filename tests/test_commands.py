@@ -162,17 +162,20 @@ def test_serve_finishes_what_is_under_way_when_it_is_stopped(
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_serve_ends_when_it_is_told_so_again_and_again(
+def test_serve_and_deliver_end_well_when_they_are_told_so_again_and_again(
     emulator: Client, tmp_path: Path, number: signal.Signals
 ) -> None:
     environ = settings_for(emulator.url)
-    with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
-        server.wait_for(r"at (http://\S+)")
-        server.process.send_signal(number)
-        time.sleep(0.003)  # else it is one signal
-        server.process.send_signal(number)
-        assert server.process.wait(timeout=PATIENCE) == 0, server.printed
-        assert "Traceback" not in server.printed
+    for command, begun in (("serve", r"at (http://\S+)"), ("deliver", "(Delivering)")):
+        port = ["--port", "0"] if command == "serve" else []
+        with started(ROKT_BFF, command, *port, folder=tmp_path, environ=environ) as process:
+            process.wait_for(begun)
+            end = time.monotonic() + PATIENCE
+            while process.process.poll() is None and time.monotonic() < end:
+                process.process.send_signal(number)
+                time.sleep(0.003)  # else it is one signal
+            assert process.process.poll() == 0, process.printed
+            assert "Traceback" not in process.printed
 
 
 # Many machines have two addresses for this name, 127.0.0.1 and ::1; not all that run tests do.
