@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select
 
-from bff import ledger, outbox, store
+from bff import clocks, ledger, outbox, store
 from bff.calls import release_call
 from bff.config import Settings
 from bff.faultpoints import reach
@@ -48,8 +48,9 @@ class Sweeping:
                 return
             after = rows[-1].id
             over: dict[str, list[Reservation]] = {}
+            now = self._clock()
             for row in rows:
-                if self._is_over(row, found.get(row.session_id), self._clock()):
+                if self._is_over(row, found.get(row.session_id), now):
                     over.setdefault(row.session_id, []).append(row)
             yield sum(self._sweep(session_id, mine) for session_id, mine in over.items())
 
@@ -84,6 +85,8 @@ class Sweeping:
         with self._store.write() as connection:
             now = self._clock()
             session = store.get_session(connection, session_id)
+            if session is not None and _is_leased(connection, session, now):
+                return 0
             for row in rows:
                 if not self._is_over(row, session, now):
                     continue  # the shopper came back meanwhile
@@ -120,19 +123,21 @@ class Sweeping:
         )
 
 
+def _is_leased(connection: Connection, session: Session, now: datetime) -> bool:
+    """Tell whether somebody is reserving for it, by the clock that leases go by."""
+    return session.lease_until is not None and session.lease_until > clocks.shared(connection, now)
+
+
 def is_left_behind(
     row: Reservation, session: Session | None, now: datetime, *, grace: timedelta, idle: timedelta
 ) -> bool:
     """Tell whether nobody is going to pay for this reservation any more. Pure.
 
     ``grace`` counts from the end of the session (which ends ``idle`` after its last change), or
-    from the last change of the cart. While somebody is reserving for the session (its lease
-    runs) nothing of it is left behind.
+    from the last change of the cart.
     """
     if session is None:
         return True
-    if session.lease_until is not None and session.lease_until > now:
-        return False
     if session.expires_at <= now:
         since = session.expires_at
     elif session.cart.cart_id != row.cart_id or not any(

@@ -82,6 +82,13 @@ sessions = Table(
     Column("lease_token", String(36)),
     Column("lease_until", Instant),
 )
+# For the purge, which ends leases that were left behind; few sessions have one at a time.
+Index(
+    "sessions_leased",
+    sessions.c.lease_until,
+    sqlite_where=sessions.c.lease_until.is_not(None),
+    postgresql_where=sessions.c.lease_until.is_not(None),
+)
 
 quotes = Table(
     "quotes",
@@ -142,6 +149,8 @@ orders = Table(
     # and as "quote" the one that the shop named, which another order may have bought.
     Column("extra", Text, nullable=False),
     Column("accept_language", String(64)),
+    # For the purge.
+    Index("orders_by_age", "created_at"),
 )
 
 outbox = Table(

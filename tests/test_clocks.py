@@ -15,9 +15,10 @@ from bff.calls import cancel_call
 from bff.doctor import examine_database
 from bff.outbox import LEASE
 from bff.store import Session, Store
+from bff.sweeping import Sweeping
 from tests.databases import NewDatabase, closing
-from tests.shopping import Shop, ok, server_get
-from tests.test_reserving import PARKING
+from tests.shopping import Shop, bearer, ok, server_get
+from tests.test_reserving import PARKING, POSTER
 
 MakeShop = Callable[..., Shop]
 Take = Callable[[datetime], bool]
@@ -128,3 +129,29 @@ def test_the_doctor_finds_a_machine_whose_clock_differs(
 def test_a_clock_that_is_right_is_no_finding(shop: Shop) -> None:
     with on_a_machine(2 * SECOND) as now:
         assert list(examine_database(shop.parts.store, now)) == []
+
+
+def test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says(
+    make_shop: MakeShop,
+) -> None:
+    one = make_shop(release_grace=1)
+    other = make_shop(database_url=one.app.config["ROKT_BFF_DATABASE_URL"], release_grace=1)
+    shopper = one.shopper()
+    shopper.add(PARKING)
+    shopper.reserve()
+    shopper.add(POSTER)
+    one.emulator.faults("reserve", {"kind": "delay", "seconds": 1})
+    page = {"headers": bearer(shopper.handle), "json": {}}
+    client = one.app.test_client()
+    reserving_more = Thread(target=lambda: ok(client.post("/rokt/cart/reserve", **page)))
+    reserving_more.start()
+    end = time.monotonic() + PATIENCE
+    while one.emulator.control("GET", "faults").json()["reserve"] and time.monotonic() < end:
+        time.sleep(0.02)
+    shopper.add(PARKING, 2)  # meanwhile: what is reserved of it is stale now
+    other.clock.ahead = SKEW + 3 * SECOND
+    parts = other.parts
+    with on_a_machine(other.clock.ahead):
+        assert Sweeping(parts.settings, parts.store, other.clock).run_once() == 0
+    reserving_more.join()
+    assert {item["status"] for item in shopper.cart()["items"]} == {"reserved"}

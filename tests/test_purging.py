@@ -230,15 +230,32 @@ def test_an_update_costs_the_same_however_many_sessions_are_held(shop: Shop) -> 
         shopper.add(quantity=4)
     assert many == few
     with shop.parts.store.read() as connection:
-        if not shop.parts.store.is_sqlite:
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-            explain = "EXPLAIN "
-        else:
-            explain = "EXPLAIN QUERY PLAN "
         one = connection.execute(select(sessions.c.handle_hash).limit(1)).scalar_one()
-        query = f"{explain} SELECT * FROM sessions WHERE handle_hash = '{one}'"
-        plan = " ".join(str(row) for row in connection.exec_driver_sql(query))
-    assert "index" in plan.lower()
+    assert "index" in plan_of(shop, f"SELECT * FROM sessions WHERE handle_hash = '{one}'")
+
+
+@pytest.mark.parametrize(("query", "index"), [
+    ("UPDATE sessions SET lease_until = NULL WHERE lease_until < 5", "sessions_leased"),
+    ("SELECT id FROM outbox WHERE order_id IS NULL AND state != 'queued' AND created_at < 5",
+     "ix_outbox_order_id"),
+    ("SELECT id FROM orders WHERE created_at < 5", "orders_by_age"),
+])  # fmt: skip
+def test_what_is_over_is_found_without_reading_a_whole_table(
+    shop: Shop, query: str, index: str
+) -> None:
+    assert index in plan_of(shop, query)
+
+
+def plan_of(shop: Shop, query: str) -> str:
+    """Return how the database would look for this."""
+    with shop.parts.store.read() as connection:
+        if shop.parts.store.is_sqlite:
+            explain = "EXPLAIN QUERY PLAN"
+        else:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # small tables are read
+            explain = "EXPLAIN"
+        rows = connection.exec_driver_sql(f"{explain} {query}")
+        return " ".join(str(row) for row in rows).lower()
 
 
 # Others who are at it.

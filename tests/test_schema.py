@@ -169,6 +169,23 @@ def not_alembics(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name == VERSION_TABLE)
 
 
+def test_a_database_of_the_first_version_gets_what_came_after(
+    make_store: MakeStore, history: History, tmp_path: Path
+) -> None:
+    later = [path for path in history.versions.glob("0*.py") if path.stem > "0002"]
+    aside = [path.rename(tmp_path / path.name) for path in later]
+    store = make_store(empty=True)
+    assert store.migrate()
+    assert version(store) == "0001"
+    for path in aside:
+        path.rename(history.versions / path.name)
+    assert store.migrate()
+    assert version(store) == head() != "0001"
+    with store.read() as connection:
+        names = {one["name"] for one in inspect(connection).get_indexes("sessions")}
+    assert "sessions_leased" in names
+
+
 def test_the_comparison_would_find_a_column_that_no_migration_makes(make_store: MakeStore) -> None:
     store = make_store()
     run(store, "ALTER TABLE sessions DROP COLUMN lease_token")
