@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from bff import ledger, store
+from bff import order_book, store
 from bff.answering import to_json
 from bff.cart import Update
 from bff.checkout import Checkout
@@ -124,7 +124,7 @@ class Buying:
     def _before(self, ids: Pressed) -> Order | Quote | None:
         """Return what the press was before: bought, or given to the shop to be charged."""
         with self._store.read() as connection:
-            order_id = ledger.first_order(connection, ids.session_id)
+            order_id = order_book.first_order(connection, ids.session_id)
             quote = store.find_quote(connection, ids.session_id, ids.quote_id)
         return quote if order_id is None else self._checkout.order(order_id)
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bff import ledger, store
+from bff import ledger, order_book, store
 from bff.bounds import bounded
 from bff.calls import any_call
 from bff.cart import HeldCart, Update, apply
@@ -224,7 +224,7 @@ class Checkout:
     def refunded(self, order_id: str) -> None:
         """Note that the shopper has their money back. Raises ``NotFound`` when none was owed."""
         with self._store.write() as connection:
-            if not ledger.set_refunded(connection, order_id, self._clock()):
+            if not order_book.set_refunded(connection, order_id, self._clock()):
                 raise NotFound(f"No order {order_id!r} needs a refund.")
 
     def rotate(self, handle: str) -> str:

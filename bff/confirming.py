@@ -14,12 +14,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bff import ledger, store
+from bff import ledger, order_book, store
 from bff.config import Settings
 from bff.delivery import Delivery, read_order
 from bff.errors import Conflict, NotFound, StoreUnavailable
 from bff.faultpoints import reach
-from bff.ledger import PAID_TWICE
+from bff.order_book import PAID_TWICE
 from bff.outbox import Owed
 from bff.recording import Purchase, Recorded, Recording
 from bff.releasing import Releasing
@@ -89,7 +89,7 @@ class Confirming:
         recorded = None
         with self._store.write(wait=end - time.monotonic()) as connection:
             session = store.get_session(connection, session_id)
-            known = ledger.find_order(connection, purchase.order_id, for_update=True)
+            known = order_book.find_order(connection, purchase.order_id, for_update=True)
             now = self._clock()  # after the locks were waited for: a lease begins with it
             if known is not None and (session is None or known.session_id != session.id):
                 raise Conflict(
@@ -143,7 +143,7 @@ class Confirming:
         be cancelled (it needs a refund, or was confirmed without a reservation id).
         """
         with self._store.write() as connection:
-            if ledger.find_order(connection, order_id, for_update=True) is None:
+            if order_book.find_order(connection, order_id, for_update=True) is None:
                 raise NotFound("There is no such order.")
             now = self._clock()
             rows = [
@@ -157,8 +157,9 @@ class Confirming:
             if not owed and not any(_is_leaving(row) for row in rows):
                 raise Conflict("Nothing of this order can be cancelled.", code="not_cancellable")
             if owed and all(row.state is not State.REFUND_NEEDED for row in rows):
-                ledger.set_error(connection, order_id, None)  # what was told of an earlier cancel
-            ledger.sum_up(connection, order_id)
+                # What was told of an earlier cancel is over.
+                order_book.set_error(connection, order_id, None)
+            order_book.sum_up(connection, order_id)
             reach("cancel.owing")
         reach("cancel.owed")
         end = time.monotonic() + self._settings.confirm_timeout

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bff import lapsing, ledger, outbox
+from bff import lapsing, ledger, order_book, outbox
 from bff.calls import Kind
 from bff.cart_api import CartApi
 from bff.config import Settings
@@ -233,7 +233,7 @@ class Delivery:
                 self._tell(order)
 
     def _read_to_tell(self, connection: Connection, order_id: str) -> Order | None:
-        row = ledger.find_order(connection, order_id)
+        row = order_book.find_order(connection, order_id)
         if row is None or row.status is OrderStatus.CONFIRMING:
             return None
         if row.status is not OrderStatus.REFUND_NEEDED and not self._watcher.hears_of_orders():
@@ -266,11 +266,11 @@ def _failed(owed: Owed, error: Exception) -> str:
 
 def read_order(connection: Connection, order_id: str) -> Order | None:
     """Read an order with its items and how its confirm is going, or None."""
-    order = ledger.find_order(connection, order_id)
+    order = order_book.find_order(connection, order_id)
     if order is None:
         return None
     attempts, next_attempt_at = outbox.confirm_progress(connection, order_id)
-    return ledger.view_order(
+    return order_book.view_order(
         order,
         ledger.rows_of_order(connection, order_id),
         attempts=attempts,

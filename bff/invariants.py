@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from bff.calls import Kind
 from bff.documents import load_cart, load_quote
-from bff.ledger import PAID_TWICE
+from bff.order_book import PAID_TWICE
 from bff.outbox import LEASE, RowState
 from bff.reservation import State
 from bff.shapes import OrderStatus, order_status

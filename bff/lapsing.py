@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select
 
-from bff import ledger, outbox
+from bff import ledger, order_book, outbox
 from bff.answers import says_expired
 from bff.calls import Kind
 from bff.outbox import Owed
@@ -74,7 +74,7 @@ def take_for_lapsed(connection: Connection, owed: Owed, outcome: Refused, now: d
     False where there are none, and where the lease on the confirm is lost.
     """
     # First the order, as everywhere: a cancel may be holding it.
-    order = ledger.find_order(connection, owed.order_id or "", for_update=True)
+    order = order_book.find_order(connection, owed.order_id or "", for_update=True)
     if order is None or not outbox.hold_back(connection, owed):
         return False
     held = [

@@ -14,18 +14,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bff import ledger, outbox, store
+from bff import ledger, order_book, outbox, store
 from bff.cart import after_confirm
 from bff.config import Settings
 from bff.errors import NotFound
-from bff.ledger import LINE_TWICE, TWICE, OrderRow
-from bff.order_rows import anew, bought_before, by_quantity
+from bff.order_book import LINE_TWICE, TWICE, OrderRow
 from bff.outbox import Owed
 from bff.releasing import Releasing
 from bff.renewing import confirm_of
 from bff.reservation import Reservation, State
 from bff.shapes import OrderStatus, Quote
 from bff.store import Session, new_id
+from bff.substitutes import anew, bought_before, by_quantity
 
 log = logging.getLogger("bff.recording")
 
@@ -88,7 +88,7 @@ class Recording:
         had_quote = quote is not None
         language = purchase.accept_language or (quote.wish.accept_language if quote else None)
         purchase = replace(purchase, accept_language=language)
-        if quote is not None and ledger.order_of_quote(connection, session.id, quote.quote_id):
+        if quote is not None and order_book.order_of_quote(connection, session.id, quote.quote_id):
             if purchase.quote_id is not None and quote.reservation_ids:
                 self._record_twice(connection, session, purchase, quote, now)
                 return Recorded(None, [], is_paid_twice=True)
@@ -111,8 +111,8 @@ class Recording:
             named_quote_id=purchase.quote_id,
             last_error=None if len(buys) == len(rows) else LINE_TWICE,
         )
-        ledger.add_order(connection, order)
-        ledger.sum_up(connection, order.id)
+        order_book.add_order(connection, order)
+        order_book.sum_up(connection, order.id)
         released = self._start_new_cart(connection, session, quote, rows, language, now)
         if not buys and (rows or not self._settings.confirm_every_order):
             return Recorded(None, released, is_paid_twice=bool(rows))
@@ -161,7 +161,7 @@ class Recording:
             named_quote_id=purchase.quote_id,
             last_error=TWICE,
         )
-        ledger.add_order(connection, order)
+        order_book.add_order(connection, order)
         ledger.add_reservations(
             connection,
             [
@@ -265,7 +265,7 @@ def _lines_bought(
 ) -> set[tuple[str, str]]:
     """Return the lines of these carts that orders have, by each id that a line had in its cart."""
     bought = set(ledger.lines_bought(connection, session_id, cart_ids))
-    for quote_id in ledger.quotes_bought(connection, session_id, cart_ids):
+    for quote_id in order_book.quotes_bought(connection, session_id, cart_ids):
         quote = store.find_quote(connection, session_id, quote_id)
         former = quote.former if quote else {}
         for cart_id, item_id in bought.copy():

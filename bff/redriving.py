@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from bff import ledger
+from bff import ledger, order_book
 from bff.calls import Kind
 from bff.config import Settings
 from bff.faultpoints import reach
-from bff.ledger import PAID_TWICE
+from bff.order_book import PAID_TWICE
 from bff.outbox import RowState, enqueue
 from bff.renewing import confirm_of
 from bff.reservation import BOUGHT_BEFORE, Reservation, State
@@ -85,14 +85,14 @@ def _redrive_one(
             if call.kind != _CONFIRM:
                 # The item is still *cancelling*; only what was told of it is out of date.
                 if order.status != OrderStatus.REFUND_NEEDED.value:
-                    ledger.set_error(connection, order_id, None)
+                    order_book.set_error(connection, order_id, None)
                 continue
             for subject in json.loads(call.subjects):
                 ledger.change(connection, subject, State.REFUND_NEEDED, State.CONFIRMING)
         count = len(calls)
         if order.refunded_at is None:
             count += _confirm(connection, order_id, lost, now, deadline)
-        ledger.sum_up(connection, order_id)
+        order_book.sum_up(connection, order_id)
         reach("redrive.owing")
     reach("redrive.owed")
     return count
@@ -120,7 +120,7 @@ def _confirm(
     deadline: datetime,
 ) -> int:
     """Owe a confirm for the items that no call is about any more; returns how many are owed."""
-    order = ledger.find_order(connection, order_id)
+    order = order_book.find_order(connection, order_id)
     rows = [
         row
         for row in lost

@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from bff import ghosts, lapsing, ledger, outbox, store
+from bff import ghosts, lapsing, ledger, order_book, outbox, store
 from bff.asking import Asking, Verdict
 from bff.calls import Call, confirm_call, release_call
 from bff.cart_api import CartApi
 from bff.config import Settings
 from bff.faultpoints import reach
 from bff.granting import read_outcome
-from bff.ledger import OrderRow
+from bff.order_book import OrderRow
 from bff.outbox import Owed, RowState
 from bff.outcomes import Done, Outcome, Unknown
 from bff.reservation import Reservation, State, Wish
@@ -73,7 +73,7 @@ class Renewing:
         to confirm (the row is closed).
         """
         with self._store.read() as connection:
-            order = ledger.find_order(connection, owed.order_id or "")
+            order = order_book.find_order(connection, owed.order_id or "")
             rows = ledger.rows_by_id(connection, owed.subjects)
         gone = lapsing.gone(rows, self._clock())
         if order is None or not gone:
@@ -111,7 +111,7 @@ class Renewing:
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
-        order = ledger.find_order(connection, asking.order.id, for_update=True) or asking.order
+        order = order_book.find_order(connection, asking.order.id, for_update=True) or asking.order
         outcome = verdict.outcome
         answers, _ = read_outcome(verdict.rows, outcome, now)
         found = {row.id: row for row in (*answers, *verdict.denied)}
@@ -168,7 +168,7 @@ class Renewing:
         )
         # An item that needs a refund keeps its reason, whatever the others wait for.
         if postponed and order.status is not OrderStatus.REFUND_NEEDED:
-            ledger.set_error(connection, order.id, NOT_YET)
+            order_book.set_error(connection, order.id, NOT_YET)
         return postponed
 
     def _without(self, connection: Connection, row: Reservation) -> None:
@@ -210,9 +210,9 @@ class Renewing:
         rows = [row for row in subjects if row.state is State.CONFIRMING]
         lost = len(rows) < len(subjects)
         if lost:
-            ledger.set_error(connection, order.id, NOT_TO_BE_HAD)
+            order_book.set_error(connection, order.id, NOT_TO_BE_HAD)
         # Each item that is lost is told, also when the order needed a refund before.
-        changed = ledger.sum_up(connection, order.id) or lost
+        changed = order_book.sum_up(connection, order.id) or lost
         if not rows and not self._settings.confirm_every_order:
             return Ready(None, changed)
         again = outbox.enqueue(

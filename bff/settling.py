@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from bff import ledger, outbox
+from bff import ledger, order_book, outbox
 from bff.answers import read_confirm
 from bff.calls import Kind, cancel_call
 from bff.config import Settings
-from bff.ledger import OrderRow
+from bff.order_book import OrderRow
 from bff.outbox import Owed, RowState
 from bff.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from bff.reservation import Reservation, State
@@ -45,7 +45,7 @@ class Settling:
         order = None
         if owed.order_id is not None:
             # A cancel that is asked for meanwhile waits here, so that it is not overlooked.
-            order = ledger.find_order(connection, owed.order_id, for_update=True)
+            order = order_book.find_order(connection, owed.order_id, for_update=True)
         now = self._clock()
         if isinstance(outcome, NotSent | Unknown) and now < owed.deadline:
             _postpone(connection, owed, outcome, order, now)
@@ -112,7 +112,7 @@ class Settling:
         told = error or note
         if told is None and status is OrderStatus.REFUND_NEEDED:
             told = order.last_error  # it keeps its reason, however well the others went
-        ledger.conclude(connection, order.id, status, told)
+        order_book.conclude(connection, order.id, status, told)
         # Each item that is lost is told, also when the order needed a refund before.
         return alarm or status is not order.status
 
@@ -174,7 +174,7 @@ def _postpone(
     )
     # An item that needs a refund keeps its reason, whatever the others wait for.
     if postponed and order and order.status is not OrderStatus.REFUND_NEEDED:
-        ledger.set_error(connection, order.id, outcome.detail)
+        order_book.set_error(connection, order.id, outcome.detail)
 
 
 def _cancel_given_up(
@@ -186,7 +186,7 @@ def _cancel_given_up(
     """
     log.error("a cancel of order %r is %s", owed.order_id, error)
     if order is not None and order.status is not OrderStatus.REFUND_NEEDED:
-        ledger.set_error(connection, order.id, f"{CANCEL}{error}")
+        order_book.set_error(connection, order.id, f"{CANCEL}{error}")
     return False
 
 
@@ -196,12 +196,12 @@ def _cancelled(connection: Connection, owed: Owed, error: str | None) -> bool:
         ledger.change(connection, row_id, State.CANCELLING, to)
     if owed.order_id is None:
         return False
-    changed = ledger.sum_up(connection, owed.order_id)
-    order = ledger.find_order(connection, owed.order_id)
+    changed = order_book.sum_up(connection, owed.order_id)
+    order = order_book.find_order(connection, owed.order_id)
     if order is not None and order.status is not OrderStatus.REFUND_NEEDED:
         told = error and f"{CANCEL}{error}"
         # That another item of the order was refused stays told, until all is cancelled.
         refused = (order.last_error or "").startswith(CANCEL)
         if told or not refused or order.status is OrderStatus.CANCELLED:
-            ledger.set_error(connection, order.id, told)
+            order_book.set_error(connection, order.id, told)
     return changed

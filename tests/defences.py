@@ -254,7 +254,7 @@ DEFENCES: Mapping[str, Defence] = {
     "a quote is bought once": _line(
         "recording.py",
         "if quote is not None and "
-        "ledger.order_of_quote(connection, session.id, quote.quote_id):",
+        "order_book.order_of_quote(connection, session.id, quote.quote_id):",
         "if False:", "tests/test_confirming.py::test_the_next_order_without_a_quote_has_no_upsell",
     ),
     "what is reserved again is no dearer": _line(

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from bff import engines
 from bff.errors import StoreUnavailable
-from bff.ledger import set_refunded
+from bff.order_book import set_refunded
 from bff.purging import purge
 from bff.redriving import redrive
 from bff.store import Store

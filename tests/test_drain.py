@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bff import ledger, outbox
+from bff import order_book, outbox
 from bff.draining import Draining
 from bff.outbox import Owed
 from bff.store import Store
@@ -140,14 +140,14 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     order_ids = backlog(shop, 4)
-    conclude = ledger.conclude
+    conclude = order_book.conclude
 
     def fail_on_one(connection: Any, order_id: str, *rest: Any) -> None:
         if order_id == order_ids[1]:
             raise ZeroDivisionError("a secret")
         conclude(connection, order_id, *rest)
 
-    monkeypatch.setattr(ledger, "conclude", fail_on_one)
+    monkeypatch.setattr(order_book, "conclude", fail_on_one)
     with Draining(shop.parts.checkout.delivery, senders=4) as draining:
         while draining.step():
             pass

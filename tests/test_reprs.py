@@ -17,7 +17,7 @@ from bff.cart_api import Attempt
 from bff.config import Settings
 from bff.delivery import Answered
 from bff.guard import Access
-from bff.ledger import OrderRow
+from bff.order_book import OrderRow
 from bff.outbox import Owed
 from bff.outcomes import read_answer
 from bff.placements import PageQuestion

@@ -39,7 +39,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bff import faultpoints, ledger, outbox, upsell_call_made
+from bff import faultpoints, order_book, outbox, upsell_call_made
 from bff.doctor import examine_database
 from bff.draining import Draining
 from bff.purging import purge
@@ -415,7 +415,7 @@ class Machine(RuleBasedStateMachine):
     def the_money_is_given_back(self, which: int) -> None:
         order_id = list(self.world.payments)[which % len(self.world.payments)]
         with self.shop.parts.store.write() as connection:
-            if ledger.set_refunded(connection, order_id, self.shop.clock()):
+            if order_book.set_refunded(connection, order_id, self.shop.clock()):
                 self.refunded.add(order_id)
 
     # two things at once, of which neither can end the process

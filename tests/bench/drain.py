@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bff import ledger, outbox, store
+from bff import ledger, order_book, outbox, store
 from bff.cart import CartItem
 from bff.doctor import examine_database
-from bff.ledger import OrderRow
+from bff.order_book import OrderRow
 from bff.outbox import RowState
 from bff.renewing import confirm_of
 from bff.reservation import Reservation, State
@@ -180,7 +180,7 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
                     attributes={},
                     extra={},
                 )
-                ledger.add_order(connection, order)
+                order_book.add_order(connection, order)
                 outbox.enqueue(
                     connection,
                     confirm_of(order, [row]),
