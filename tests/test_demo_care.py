@@ -134,7 +134,7 @@ def test_closed_offers_leave_words_and_a_way_back(shop: Page) -> None:
     add(shop)
     expect(total(shop)).to_have_text("$140.50")
     shop.get_by_role("button", name="Close offers").press("Enter")
-    expect(shop.get_by_role("heading", name="You closed the offers.")).to_be_focused()
+    expect(shop.get_by_role("heading", name="You closed the offers")).to_be_focused()
     expect(total(shop)).to_have_text("$140.50")
     shop.get_by_role("link", name="Show them again").click()
     expect(shop.get_by_role("button", name=re.compile("^Add.*Evening parking"))).to_be_visible()
@@ -208,6 +208,21 @@ def test_the_payment_page_counts_down_in_minutes_and_seconds(shop: Page) -> None
     to_payment(shop)
     expect(shop.locator("#held-until")).to_have_text(
         re.compile(r"^Your extras are held for another\s+\d:\d\d\.$")
+    )
+
+
+def test_the_time_that_is_left_is_the_server_s_whatever_the_device_s_clock_says(
+    shop: Page,
+) -> None:
+    shop.clock.install(time="2031-01-01T10:00:00Z")
+    to_extras(shop)
+    add(shop)
+    expect(total(shop)).to_have_text("$140.50")
+    to_payment(shop)
+    expect(shop.locator("#held-until")).to_have_text(re.compile(r"for another\s+9:\d\d\.$"))
+    shop.clock.fast_forward("11:00")
+    expect(shop.locator("#held-until")).to_have_text(
+        "The hold on your extras has run out. We look again when you pay."
     )
 
 

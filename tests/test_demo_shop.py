@@ -565,6 +565,24 @@ def test_the_switches_reach_the_emulator_and_start_over_turns_them_off(
     assert all(one["state"] != "reserved" for one in state["reservations"].values())
 
 
+def test_a_short_hold_is_said_to_be_short_and_is_made_again_when_it_ran_out(
+    demo: Demo, shopper: Shopper
+) -> None:
+    shopper.check_out()
+    shopper.add_extra()
+    shopper.get("/timeline")
+    shopper.post("/timeline/controls", {"toggle": "short_holds"})
+    assert "held for another less than a minute" in shopper.get("/payment").text
+    demo.rokt.move_clock(30)
+    assert "Confirmed" in shopper.pay().text
+    assert [call["status"] for call in demo.calls("reserve")] == [200, 200]
+    shopper.get("/timeline")
+    shopper.post("/timeline/controls", {"toggle": "reset"})
+    shopper.check_out()
+    shopper.add_extra()
+    assert "held for another 10 minutes" in shopper.get("/payment").text  # and 30 s, by Rokt
+
+
 def test_a_switch_leads_nowhere_else(demo: Demo, shopper: Shopper) -> None:
     for elsewhere in ("https://example.com/", "//example.com/", "/\\example.com"):
         token = shopper.get("/timeline").form("/timeline/controls")["csrf_token"]

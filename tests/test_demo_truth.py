@@ -89,6 +89,21 @@ def test_what_is_reserved_beside_what_is_not_is_told_apart(demo: Demo, shopper: 
     assert state["tone"] == "warn"
 
 
+def test_what_is_held_at_a_higher_price_is_not_told_as_reserved(
+    demo: Demo, shopper: Shopper
+) -> None:
+    shopper.check_out()
+    shopper.add_extra()
+    shopper.add_extra(PROTECTION)
+    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "unitPrice": 15.0}]})
+    shopper.get("/payment")
+    [state] = [entry for entry in told(shopper) if entry["caption"].startswith("Reserved")]
+    assert state["caption"] == (
+        "Reserved: Ticket protection. Held at a higher price, and left out until the shopper says "
+        "yes: Evening parking. The clock is running until it lapses."
+    )
+
+
 def test_what_was_reserved_and_sold_is_told_as_such(demo: Demo, shopper: Shopper) -> None:
     bought(shopper)
     text = captions(shopper)

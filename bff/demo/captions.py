@@ -200,19 +200,23 @@ def of_consent(name: str, price: str) -> Words:
 
 def _of_reserved(cart: Cart) -> Words:
     def names(status: str) -> str:
-        return ", ".join(item.name for item in cart.items if item.status == status)
+        chosen = (item for item in cart.items if item.status == status)
+        return ", ".join(item.name for item in chosen if item.reason != "price_changed")
 
     if not cart.items:
         return Words(4, "The cart holds nothing, so there is nothing to reserve.")
     reserved, rejected, held = names("reserved"), names("rejected"), names("held")
     told = [f"Reserved: {reserved}." if reserved else "Nothing could be reserved."]
+    if dearer := ", ".join(item.name for item in cart.items if item.reason == "price_changed"):
+        told = [told[0]] if reserved else []
+        told.append(f"Held at a higher price, and left out until the shopper says yes: {dearer}.")
     if rejected:
         told.append(f"Not available: {rejected}. The shopper is told.")
     if held and reserved:
         told.append(f"Not reserved: {held}.")
     if reserved:
         told.append("The clock is running until it lapses.")
-    return Words(4, " ".join(told), "warn" if rejected or held else "good")
+    return Words(4, " ".join(told), "warn" if rejected or held or dearer else "good")
 
 
 def _so(call: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from bff.emulator import CatalogItem
+from bff.emulator import CatalogItem, EmulatorSettings
 
 from .catalogue import OFFERS
 
@@ -19,6 +19,7 @@ NAMES: Mapping[str, str] = {
     "price": "Prices rise",
     "sold_out": "Stock runs out",
     "no_placements": "Nothing to offer",
+    "short_holds": "Holds are short",
     "slow": "Rokt is slow",
     "down": "Rokt is down",
 }
@@ -26,6 +27,9 @@ NAMES: Mapping[str, str] = {
 _ENDPOINTS = ("any", "reserve", "confirm", "release", "cancel")
 _TIMEOUT = 3.0  # the emulator is on this machine
 _RISE = Decimal("1.2")
+# Long enough to see it run out on the payment page, and shorter than the margin at which a hold is
+# renewed: so this one is used as it is.
+_SHORT_HOLD = 20.0
 _SLOW = 2.5  # seconds: over the limit of placements/any, well under that of reserve
 
 log = logging.getLogger(__name__)
@@ -51,6 +55,7 @@ class Controls:
             wished = frozenset() if name == "reset" else self._active ^ {name}
             try:
                 self._put("faults", faults_for(wished))
+                self._put("settings", settings_for(wished))
                 self._put("catalog", catalog_for(wished, self._offers, self._active))
             except requests.RequestException:
                 log.exception("the emulator did not take the control %r", name)
@@ -76,6 +81,12 @@ def faults_for(active: frozenset[str]) -> dict[str, Any]:
         gone = [one.catalog_item_id for one in OFFERS if _runs_out(one)]
         return {"reserve": [{"kind": "no_stock", "catalogItemIds": gone, "times": None}]}
     return {}
+
+
+def settings_for(active: frozenset[str]) -> dict[str, Any]:
+    """The emulator's settings for a set of switches: how long a hold lasts from now on."""
+    usual = EmulatorSettings().reservation_seconds
+    return {"reservationSeconds": _SHORT_HOLD if "short_holds" in active else usual}
 
 
 def catalog_for(

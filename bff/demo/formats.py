@@ -37,10 +37,15 @@ def clock(moment: datetime | time) -> str:
 
 def minutes_left(until: datetime) -> str:
     """Say how long until ``until``, rounded down to minutes: nobody is promised too much."""
-    minutes = int((until - datetime.now(UTC)).total_seconds() // 60)
+    minutes = seconds_left(until) // 60
     if minutes < 1:
         return "less than a minute"
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def seconds_left(until: datetime) -> int:
+    """Return the whole seconds until ``until``, 0 when it is over."""
+    return max(int((until - datetime.now(UTC)).total_seconds()), 0)
 
 
 def pretty(value: Any) -> str:
@@ -55,6 +60,6 @@ def asset(name: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Make them known to the templates."""
-    for function in (money, day, short_day, clock, minutes_left, pretty):
+    for function in (money, day, short_day, clock, minutes_left, seconds_left, pretty):
         app.add_template_filter(function)
     app.jinja_env.globals["asset"] = asset

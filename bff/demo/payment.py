@@ -51,7 +51,8 @@ CHANGED = Problem(
 )
 DECLINED = Problem(
     "Your card was declined",
-    "Nothing was charged, and everything is still held for you. Please try another card.",
+    "Nothing was charged, and everything is still held for you. Please enter another card: we do "
+    "not keep the numbers.",
 )
 
 

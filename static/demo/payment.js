@@ -23,7 +23,8 @@ const wrong = /** @type {HTMLElement | null} */ (form.querySelector("[aria-inval
 wrong?.focus();
 
 const held = document.querySelector("#held-until time");
-const until = held ? Date.parse(held.getAttribute("datetime") ?? "") : 0;
+// By what the server says is left: the clock of this device may be wrong.
+const until = Date.now() + 1000 * Number(held?.getAttribute("data-seconds") ?? 0);
 
 const countDown = () => {
   const seconds = Math.floor((until - Date.now()) / 1000);

@@ -63,6 +63,12 @@ const notice = (text) => {
   notices.replaceChildren(line);
 };
 
+/** @param {any} item @param {string} detail */
+const about = ({ name, reason }, detail) =>
+  reason === "sold_out"
+    ? `${name} was sold out when we last asked. Add it again, and we ask once more.`
+    : `${detail}.`;
+
 /** @type {Set<string>} catalogue items that this visit's placement has named, so knows of */
 const known = new Set();
 
@@ -199,7 +205,7 @@ const start = async () => {
   // itself is also told of a cart that was not read.
   bridge.addEventListener("notice", (/** @type {any} */ { detail, item }) =>
     notice(
-      item ? `${detail}.` : "That change could not be made. Your order is as shown in the summary.",
+      item ? about(item, detail) : "That change could not be made. Your order is as shown in the summary.",
     ),
   );
   // Before the guard, which keeps a click to itself until the last change is stored.
