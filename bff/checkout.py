@@ -25,7 +25,7 @@ from bff.config import Settings
 from bff.confirming import Confirming
 from bff.delivery import Delivery
 from bff.draining import SENDERS
-from bff.errors import InvalidInput, NotFound, Unauthorized
+from bff.errors import Code, InvalidInput, NotFound, Unauthorized
 from bff.moving import refuse_moved
 from bff.payers import find_payer
 from bff.placements import PageQuestion, read_placements
@@ -200,7 +200,7 @@ class Checkout:
         if payer is None:
             raise Unauthorized(
                 "No shopper's session is known for this payment: name the quote that was charged.",
-                code="unknown_payer",
+                code=Code.UNKNOWN_PAYER,
             )
         order, new = self._confirming.confirm(
             payer.session_id, replace(purchase, quote_id=payer.quote_id)

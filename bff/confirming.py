@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from bff import ledger, order_book, store
 from bff.config import Settings
 from bff.delivery import Delivery, read_order
-from bff.errors import Conflict, NotFound, StoreUnavailable
+from bff.errors import Code, Conflict, NotFound, StoreUnavailable
 from bff.faultpoints import reach
 from bff.order_book import PAID_TWICE
 from bff.outbox import Owed
@@ -95,7 +95,7 @@ class Confirming:
                 raise Conflict(
                     "This order belongs to another session: each purchase needs an order id of "
                     "its own.",
-                    code="foreign_order",
+                    code=Code.FOREIGN_ORDER,
                 )
             if session is None:
                 raise NotFound("There is no such session.")
@@ -106,7 +106,7 @@ class Confirming:
                 known.quote_id,
                 known.named_quote_id,
             ):
-                raise Conflict("This order was paid with another quote.", code="other_quote")
+                raise Conflict("This order was paid with another quote.", code=Code.OTHER_QUOTE)
             order = read_order(connection, purchase.order_id)
         if order is None:
             raise NotFound("There is no such order.")
@@ -152,10 +152,10 @@ class Confirming:
                 if cart_item_id in (None, row.item.cart_item_id)
             ]
             if not rows and cart_item_id is not None:
-                raise NotFound("The order has no such item.", code="item_not_found")
+                raise NotFound("The order has no such item.", code=Code.ITEM_NOT_FOUND)
             owed = [x for row in rows if (x := self._cancel(connection, row, now)) is not None]
             if not owed and not any(_is_leaving(row) for row in rows):
-                raise Conflict("Nothing of this order can be cancelled.", code="not_cancellable")
+                raise Conflict("Nothing of this order can be cancelled.", code=Code.NOT_CANCELLABLE)
             if owed and all(row.state is not State.REFUND_NEEDED for row in rows):
                 # What was told of an earlier cancel is over.
                 order_book.set_error(connection, order_id, None)

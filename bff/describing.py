@@ -33,7 +33,7 @@ _PARKING = {
     "currency": "USD",
 }
 _ITEM = {"$ref": "#/components/schemas/SdkItem"}
-_NAMED = {"$ref": "#/components/schemas/Named"}
+_NAMED = {"$ref": "#/components/schemas/ItemId"}
 _NOTHING = {"type": "null"}
 # An updated item of quantity 0 is a removal: of the rest only its id is read.
 _REMOVAL = {
@@ -48,36 +48,53 @@ _OLD = {"anyOf": [_NAMED, _NOTHING]}
 # What marshmallow's classes cannot say of these two bodies, for the reader is more than a schema.
 _CURRENT = {"anyOf": [{"required": ["updatedItem"]}, {"required": ["oldItem"]}]}
 _FIRST = {"anyOf": [{"required": ["cartItem"]}, {"required": ["oldCartItem"]}]}
-UPDATE: Mapping[str, Any] = {
-    "oneOf": [_CURRENT, _FIRST],
-    "properties": {"updatedItem": _UPDATED, "cartItem": _UPDATED,
-                   "oldItem": _OLD, "oldCartItem": _OLD},
+UPDATE: Mapping[str, Any] = {"oneOf": [_CURRENT, _FIRST]}
+UPDATED: Mapping[str, Any] = {
+    "updatedItem": _UPDATED, "cartItem": _UPDATED, "oldItem": _OLD, "oldCartItem": _OLD,
 }  # fmt: skip
 PRESS: Mapping[str, Any] = {
     "required": ["purchaseId", "upsellItems"],
     "properties": {
-        "purchaseId": {"type": "string", "format": "uuid"},
-        "upsellItems": {"type": "array", "minItems": 1, "items": _ITEM},
-        "totalUpsellPrice": {"type": ["number", "null"], "minimum": 0},
-        "currency": {"type": ["string", "null"], "maxLength": 10},
+        "purchaseId": {
+            "type": "string",
+            "format": "uuid",
+            "description": "An id of the press: what comes again with it is a repetition.",
+        },
+        "upsellItems": {
+            "type": "array",
+            "minItems": 1,
+            "items": _ITEM,
+            "description": "What is to be bought.",
+        },
+        "totalUpsellPrice": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "description": "The sum, as the shopper saw it.",
+        },
+        "currency": {
+            "type": ["string", "null"],
+            "maxLength": 10,
+            "description": "Not looked at.",
+        },
     },
 }
 
 # What the members of an object are whose names the caller gives, at whatever depth.
 _TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
-_MEMBER = {"$ref": "#/components/schemas/Member"}
+_MEMBER = {"$ref": "#/components/schemas/ExtraValue"}
 _MEMBERS: dict[str, Any] = {
     "maxProperties": MAX_MEMBERS,
     "propertyNames": {**_TEXT, "maxLength": MAX_MEMBER_NAME},
     "additionalProperties": _MEMBER,
 }
 MEMBER: Mapping[str, Any] = {
+    "description": "Any JSON, of a bounded size on each level.",
     "anyOf": [
         {"type": ["null", "boolean", "number"]},
         {**_TEXT, "maxLength": MAX_VALUE},
         {"type": "array", "maxItems": MAX_MEMBERS, "items": _MEMBER},
         {"type": "object", **_MEMBERS},
-    ]
+    ],
 }
 
 _HANDLE = "Qm9keSBvZiAyNTYgcmFuZG9tIGJpdHMgZm9yIHVzZQ0"
@@ -94,6 +111,20 @@ EXAMPLES: Mapping[str, Any] = {
         "totalUpsellPrice": 25.0, "currency": "USD",
     },
 }  # fmt: skip
+
+
+def complete(schemas: dict[str, Any]) -> None:
+    """Add to the document's schemas what marshmallow's classes cannot say."""
+    schemas["ExtraValue"] = MEMBER
+    update, purchase = schemas["UpdateBody"], schemas["PurchaseBody"]
+    update |= UPDATE
+    for name, rule in UPDATED.items():
+        update["properties"][name] = {
+            "description": update["properties"][name]["description"],
+            **rule,
+        }
+    purchase["properties"] |= PRESS["properties"]
+    purchase["required"] += PRESS["required"]
 
 
 def as_json_schema(

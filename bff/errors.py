@@ -17,13 +17,33 @@
         ├── SchemaMismatch       the database was made by another version
         └── SessionMoved         a login was faster: the request has the handle from before
 
-What Rokt answers is no exception: it is an *outcome* (see ``bff.outcomes``), because the
-state machine must look at each of them.
+A class's code says what is wrong in general, a ``Code`` more closely. What Rokt answers is no
+exception: it is an *outcome* (see ``bff.outcomes``), because the state machine must look at each
+of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Codes that say more than the class of their error does."""
+
+    BRIDGE_HEADER = "bridge_header"
+    BROWSER_REFUSED = "browser_refused"
+    CLOSED = "closed"
+    FOREIGN_HOST = "foreign_host"
+    FOREIGN_ORDER = "foreign_order"
+    FOREIGN_ORIGIN = "foreign_origin"
+    ITEM_NOT_FOUND = "item_not_found"
+    NOT_CANCELLABLE = "not_cancellable"
+    OTHER_QUOTE = "other_quote"
+    QUOTE_NOT_FOUND = "quote_not_found"
+    SERVER_CALLS_OFF = "server_calls_off"
+    SERVER_KEY = "server_key"
+    UNKNOWN_PAYER = "unknown_payer"
 
 
 class BffError(Exception):
@@ -50,7 +70,7 @@ class BffError(Exception):
         self.errors: dict[str, list[str]] = {k: list(v) for k, v in (errors or {}).items()}
         self.retry_after = retry_after
         if code is not None:
-            self.code = code
+            self.code = str(code)
 
 
 class ConfigError(BffError):
@@ -150,3 +170,14 @@ class SessionMoved(StoreUnavailable):
     """
 
     code = "session_moved"
+
+
+def codes() -> frozenset[str]:
+    """Return all codes that a caller over HTTP can meet of ours."""
+    return frozenset(one.code for one in _kinds(BffError) if one is not ConfigError) | {*Code}
+
+
+def _kinds(kind: type[BffError]) -> Iterator[type[BffError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _kinds(one)

@@ -47,10 +47,15 @@ _MADE_UP = {
 }
 
 
-def text(most: int, *, required: bool = False) -> fields.String:
-    """Make a member that is text of up to ``most`` characters; null is none, where not required."""
+def about(text: str) -> dict[str, str]:
+    """Say what a member is, for the description of the interface."""
+    return {"description": text}
+
+
+def text(most: int, what: str) -> fields.String:
+    """Make a member that is text of up to ``most`` characters; null is none."""
     rules = [validate.Length(max=most), TEXT]
-    return fields.String(required=required, validate=rules, allow_none=not required)
+    return fields.String(validate=rules, allow_none=True, metadata=about(what))
 
 
 class Number(fields.Field[Decimal]):

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from flask import Request, current_app
 
 from bff.config import Settings
-from bff.errors import Forbidden, Unauthorized, UnsupportedMedia
+from bff.errors import Code, Forbidden, Unauthorized, UnsupportedMedia
 from bff.hardening import secure_cookies
 from bff.kinds import is_loopback
 
@@ -95,7 +95,7 @@ def admit(caller: Caller | None, request: Request, settings: Settings) -> Access
     if caller is Caller.PUBLIC:
         return Access()
     if caller is None:
-        raise Forbidden("This route is open to nobody.", code="closed")
+        raise Forbidden("This route is open to nobody.", code=Code.CLOSED)
     if request.method not in SAFE_METHODS:
         _check_media_type(request)
     if caller is Caller.SERVER:
@@ -129,9 +129,11 @@ def _check_server(request: Request, settings: Settings) -> None:
     # A browser adds these to what a page sends and lets no page take them off. Whoever put the
     # server key into a page is told so here, before anything can be confirmed with it.
     if any(x == "Origin" or x.startswith("Sec-Fetch-") for x, _ in request.headers):
-        raise Forbidden("Only a server may call this, never a page.", code="browser_refused")
+        raise Forbidden("Only a server may call this, never a page.", code=Code.BROWSER_REFUSED)
     if not settings.server_key:
-        raise Forbidden("ROKT_BFF_SERVER_KEY is not set, so this is off.", code="server_calls_off")
+        raise Forbidden(
+            "ROKT_BFF_SERVER_KEY is not set, so this is off.", code=Code.SERVER_CALLS_OFF
+        )
     key = (_bearer(request) or "").encode()
     good = hmac.compare_digest(key, settings.server_key.encode())
     # Both are compared every time: how long it takes tells nothing of either.
@@ -140,13 +142,13 @@ def _check_server(request: Request, settings: Settings) -> None:
     if not good:
         cure = "Compare ROKT_BFF_SERVER_KEY on both sides." if key else "None was sent."
         raise Unauthorized(
-            f"Send Authorization: Bearer with the server key. {cure}", code="server_key"
+            f"Send Authorization: Bearer with the server key. {cure}", code=Code.SERVER_KEY
         )
 
 
 def _check_header(request: Request) -> None:
     if request.headers.get(BRIDGE_HEADER) != "1":
-        raise Forbidden(f"Send the header {BRIDGE_HEADER}: 1.", code="bridge_header")
+        raise Forbidden(f"Send the header {BRIDGE_HEADER}: 1.", code=Code.BRIDGE_HEADER)
 
 
 def _page(request: Request, settings: Settings) -> Page:
@@ -189,7 +191,7 @@ def _check_host(request: Request, settings: Settings) -> None:
     if ours and name != ours and not is_loopback(name) and not _is_address(name):
         raise Forbidden(
             "This server has another name: ROKT_BFF_PUBLIC_URL. A proxy must pass the Host on.",
-            code="foreign_host",
+            code=Code.FOREIGN_HOST,
         )
 
 
@@ -214,14 +216,14 @@ def _foreign(request: Request) -> Forbidden:
     if origin is None:
         return Forbidden(
             "A call must come from a page of this site or of an origin in ROKT_BFF_ORIGINS.",
-            code="foreign_origin",
+            code=Code.FOREIGN_ORIGIN,
         )
     shown = origin[:MAX_SHOWN]
     if shown not in _told and len(_told) < MAX_TOLD:
         _told.add(shown)
         log.warning("refused a page of %r: if it is yours, add it to ROKT_BFF_ORIGINS", shown)
     return Forbidden(
-        "Pages of this origin may not call. Add it to ROKT_BFF_ORIGINS.", code="foreign_origin"
+        "Pages of this origin may not call. Add it to ROKT_BFF_ORIGINS.", code=Code.FOREIGN_ORIGIN
     )
 
 

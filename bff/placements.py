@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bff.cart_api import BUSY
 from bff.outcomes import Done, NotSent, Outcome, Refused
-from bff.shapes import Placements
+from bff.shapes import Answered, Placements
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ def read_placements(outcome: Outcome) -> Placements:
         answer = outcome.answer
         result = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(result, bool):
-            return Placements(False, "unreadable")
-        return Placements(result, "placements" if result else "no_placements")
+            return Placements(False, Answered.UNREADABLE)
+        return Placements(result, Answered.PLACEMENTS if result else Answered.NO_PLACEMENTS)
     if isinstance(outcome, Refused):
-        return Placements(False, "refused")
-    if isinstance(outcome, NotSent):
-        return Placements(False, "busy" if outcome.detail == BUSY else "unreachable")
-    return Placements(False, "timeout" if "time limit" in outcome.detail else "unreachable")
+        return Placements(False, Answered.REFUSED)
+    if isinstance(outcome, NotSent) and outcome.detail == BUSY:
+        return Placements(False, Answered.BUSY)
+    is_late = not isinstance(outcome, NotSent) and "time limit" in outcome.detail
+    return Placements(False, Answered.TIMEOUT if is_late else Answered.UNREACHABLE)

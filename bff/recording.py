@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from bff import ledger, order_book, outbox, store
 from bff.cart import after_confirm
 from bff.config import Settings
-from bff.errors import NotFound
+from bff.errors import Code, NotFound
 from bff.order_book import LINE_TWICE, TWICE, OrderRow
 from bff.outbox import Owed
 from bff.releasing import Releasing
@@ -84,7 +84,7 @@ class Recording:
         """
         quote = store.find_quote(connection, session.id, purchase.quote_id)
         if quote is None and purchase.quote_id is not None:
-            raise NotFound("This session has no such quote.", code="quote_not_found")
+            raise NotFound("This session has no such quote.", code=Code.QUOTE_NOT_FOUND)
         had_quote = quote is not None
         language = purchase.accept_language or (quote.wish.accept_language if quote else None)
         purchase = replace(purchase, accept_language=language)

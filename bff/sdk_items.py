@@ -13,7 +13,19 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from bff.cart import CartItem, Update
 from bff.config import Settings
 from bff.errors import InvalidInput
-from bff.fields import ID, MAX_ID, TEXT, Body, Number, Quantity, Switch, invalid, load, text
+from bff.fields import (
+    ID,
+    MAX_ID,
+    TEXT,
+    Body,
+    Number,
+    Quantity,
+    Switch,
+    about,
+    invalid,
+    load,
+    text,
+)
 from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding
 
 MAX_NAME = 500
@@ -23,7 +35,7 @@ MAX_SEQ = 1_000_000_000
 
 
 class Named(Schema):
-    """The one member of an old item that can be trusted, and of a removal that is needed."""
+    """An item by its id: all that counts of an old item, and of a removal."""
 
     class Meta:
         """Whatever else is there may be made up."""
@@ -31,7 +43,10 @@ class Named(Schema):
         unknown = EXCLUDE
 
     cart_item_id = fields.String(
-        data_key="cartItemId", required=True, validate=[validate.Length(1, MAX_ID), ID]
+        data_key="cartItemId",
+        required=True,
+        validate=[validate.Length(1, MAX_ID), ID],
+        metadata=about("The item's id in this impression, as the SDK gave it."),
     )
 
 
@@ -39,33 +54,78 @@ class SdkItem(Named):
     """A CartItem of the Web SDK that is to be held."""
 
     catalog_item_id = fields.String(
-        data_key="catalogItemId", required=True, validate=[validate.Length(1, MAX_ID), ID]
+        data_key="catalogItemId",
+        required=True,
+        validate=[validate.Length(1, MAX_ID), ID],
+        metadata=about("The product behind it, the same in every impression."),
     )
-    name = text(MAX_NAME)
-    description = text(MAX_TEXT)
-    quantity = Quantity(required=True)
-    unit_price = Number(data_key="unitPrice", required=True)
-    total_price = Number(data_key="totalPrice", allow_none=True)
-    currency = fields.String(allow_none=True, validate=validate.Length(max=10))
+    name = text(MAX_NAME, "What the shopper reads as its name.")
+    description = text(MAX_TEXT, "What the shopper reads of it.")
+    quantity = Quantity(required=True, metadata=about("How many there are to be; 0 removes it."))
+    unit_price = Number(
+        data_key="unitPrice",
+        required=True,
+        metadata=about("Price of one as the shopper saw it, in the currency's main unit."),
+    )
+    total_price = Number(
+        data_key="totalPrice", allow_none=True, metadata=about("Unit price times quantity.")
+    )
+    currency = fields.String(
+        allow_none=True,
+        validate=validate.Length(max=10),
+        metadata=about("ISO 4217; without it, or with `$`, the server's default currency counts."),
+    )
     linked_product_id = fields.String(
-        data_key="linkedProductId", allow_none=True, validate=[validate.Length(1, MAX_ID), TEXT]
+        data_key="linkedProductId",
+        allow_none=True,
+        validate=[validate.Length(1, MAX_ID), TEXT],
+        metadata=about("SKU of the shop's product without which it goes too."),
     )
-    quantity_must_be_synchronized = Switch(data_key="quantityMustBeSynchronized", allow_none=True)
+    quantity_must_be_synchronized = Switch(
+        data_key="quantityMustBeSynchronized",
+        allow_none=True,
+        metadata=about("Whether there are always as many as of the linked product."),
+    )
 
 
 class UpdateBody(Body):
-    """``POST /cart/updates``: both spellings of the callback's two items."""
+    """A message of the Web SDK: the two items of its callback, in one of two spellings."""
 
-    updated_item = fields.Dict(data_key="updatedItem", allow_none=True)
-    old_item = fields.Dict(data_key="oldItem", allow_none=True)
-    cart_item = fields.Dict(data_key="cartItem", allow_none=True)
-    old_cart_item = fields.Dict(data_key="oldCartItem", allow_none=True)
-    page = fields.UUID(allow_none=True)
-    seq = fields.Integer(strict=True, validate=validate.Range(1, MAX_SEQ), allow_none=True)
-    rokt_session_id = fields.String(
-        data_key="roktSessionId", validate=[validate.Length(1, 128), ID], allow_none=True
+    updated_item = fields.Dict(
+        data_key="updatedItem",
+        allow_none=True,
+        metadata=about("The item as it is now; null, or of quantity 0: it was removed."),
     )
-    preselected = Switch(allow_none=True)
+    old_item = fields.Dict(
+        data_key="oldItem",
+        allow_none=True,
+        metadata=about("The item before, of which only the ids count; null: it is new."),
+    )
+    cart_item = fields.Dict(
+        data_key="cartItem", allow_none=True, metadata=about("Another spelling of `updatedItem`.")
+    )
+    old_cart_item = fields.Dict(
+        data_key="oldCartItem", allow_none=True, metadata=about("Another spelling of `oldItem`.")
+    )
+    page = fields.UUID(
+        allow_none=True, metadata=about("An id that the page made when it was loaded.")
+    )
+    seq = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, MAX_SEQ),
+        allow_none=True,
+        metadata=about("Counts this page's messages: what is not newer changes nothing."),
+    )
+    rokt_session_id = fields.String(
+        data_key="roktSessionId",
+        validate=[validate.Length(1, 128), ID],
+        allow_none=True,
+        metadata=about("Rokt's session, from the selection's `context.sessionId`."),
+    )
+    preselected = Switch(
+        allow_none=True,
+        metadata=about("It came before the placement was interactive: no doing of the shopper's."),
+    )
 
 
 def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:

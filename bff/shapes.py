@@ -18,6 +18,8 @@ from bff.money import to_minor
 from bff.reservation import Reason, Reservation, State, Wish
 
 NOTHING_ELSE = Wish()
+# The status of a line that is in the cart, and not at Rokt.
+HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +143,24 @@ class Order:
     last_error: str | None = None
 
 
+class Answered(StrEnum):
+    """What ``placements/any`` said, or why Rokt did not say: all but the first mean "skip"."""
+
+    PLACEMENTS = "placements"
+    NO_PLACEMENTS = "no_placements"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class Placements:
-    """Whether to show the upsell page; true in a condition when so.
-
-    ``reason``: ``placements`` or ``no_placements`` as Rokt said, else ``timeout``,
-    ``unreachable``, ``busy``, ``refused`` or ``unreadable``, all of which mean "skip".
-    """
+    """Whether to show the upsell page; true in a condition when so."""
 
     result: bool
-    reason: str
+    reason: Answered
 
     def __bool__(self) -> bool:
         return self.result

@@ -13,7 +13,7 @@ from decimal import Decimal
 from bff.cart import CartItem, HeldCart, Line
 from bff.money import to_minor
 from bff.reservation import Reason, Reservation, State
-from bff.shapes import Cart, Item, sum_up
+from bff.shapes import HELD, Cart, Item, sum_up
 
 
 def view_cart(cart: HeldCart, rows: Iterable[Reservation], now: datetime) -> Cart:
@@ -61,7 +61,7 @@ def _view_line(item: CartItem, row: Reservation | None) -> Item:
         unit_price=to_minor(item.unit_price, item.currency),
         total_price=to_minor(item.total_price, item.currency),
         currency=item.currency,
-        status=row.state.value if row else "held",
+        status=row.state.value if row else HELD,
         linked_product_id=item.linked_product_id,
         quantity_must_be_synchronized=item.quantity_must_be_synchronized,
         reserved_until=row.expires_at if row and live else None,

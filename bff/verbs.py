@@ -12,7 +12,7 @@ from flask import Response, has_request_context, request
 from bff.answering import to_json
 from bff.cart import Update
 from bff.checkout import EMPTY_CART
-from bff.errors import NotFound, SessionMoved, Unauthorized
+from bff.errors import Code, NotFound, SessionMoved, Unauthorized
 from bff.fields import order_id_text, plain, texts
 from bff.placements import PageQuestion
 from bff.pressing import press
@@ -225,4 +225,4 @@ def _named(quote_id: object) -> str:
     try:
         return str(UUID(str(quote_id)))
     except ValueError:
-        raise NotFound("This session has no such quote.", code="quote_not_found") from None
+        raise NotFound("This session has no such quote.", code=Code.QUOTE_NOT_FOUND) from None

@@ -35,7 +35,7 @@ FIXED = "tests/test_fixation.py::test_"
 DEFENCES: Mapping[str, Defence] = {
     # --- who may call ---
     "a view that says nothing is closed": _line(
-        "guard.py", 'raise Forbidden("This route is open to nobody.", code="closed")',
+        "guard.py", 'raise Forbidden("This route is open to nobody.", code=Code.CLOSED)',
         "return Access()", f"{GUARD}a_view_that_does_not_say_whose_it_is_is_closed",
     ),
     "the blueprint asks the guard": _line(

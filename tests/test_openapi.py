@@ -12,6 +12,9 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
+from bff.instant import Why
+from bff.reservation import Reason, State
+from bff.shapes import Answered, OrderStatus
 from tests.shopping import BRIDGE, Shop, Shopper, ok, server_get, server_post
 
 
@@ -122,3 +125,61 @@ def test_its_examples_are_of_its_own_schemas(shop: Shop) -> None:
                 checker = OAS31Validator(schema, format_checker=oas31_format_checker)
                 assert [str(error) for error in checker.iter_errors(body["example"])] == []
     assert count == 7
+
+
+def test_it_says_of_every_member_and_every_schema_what_it_is(shop: Shop) -> None:
+    schemas = description(shop)["components"]["schemas"]
+    untold = [name for name, schema in schemas.items() if not schema.get("description")]
+    untold += [
+        f"{name}.{member}"
+        for name, schema in schemas.items()
+        for member, rule in schema.get("properties", {}).items()
+        if not rule.get("description")
+    ]
+    assert untold == []
+
+
+def test_its_words_are_those_of_the_code(shop: Shop) -> None:
+    schemas = description(shop)["components"]["schemas"]
+
+    def words(schema: str, member: str) -> set[str]:
+        return set(schemas[schema]["properties"][member]["enum"])
+
+    assert words("OrderAnswer", "status") == {*OrderStatus}
+    assert words("ItemAnswer", "status") == {"held", *State} - {State.ASKED}
+    assert words("ItemAnswer", "reason") == {"bought_before", *Reason}
+    assert words("RejectedAnswer", "reason") == {*Reason}
+    assert words("PlacementsAnswer", "reason") == {*Answered}
+    assert words("PurchaseAnswer", "reason") == {*Why}
+
+
+def test_its_operations_have_names_of_their_own_that_programs_can_use(shop: Shop) -> None:
+    operations = [one for path in description(shop)["paths"].values() for one in path.values()]
+    names = [one["operationId"] for one in operations]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+    assert all(one["description"] for one in operations)
+
+
+def test_every_code_that_is_answered_is_listed(shop: Shop, shopper: Shopper) -> None:
+    schemas = description(shop)["components"]["schemas"]
+    listed = set(schemas["ProblemAnswer"]["properties"]["code"]["examples"])
+    page, server = shopper.client, shop.app.test_client()
+    shopper.add()
+    met = {
+        problem.json["code"]
+        for problem in (
+            page.post("/rokt/cart/updates", json={}),
+            page.post("/rokt/cart/updates", json={}, headers=BRIDGE | {"Origin": "null"}),
+            page.post("/rokt/cart/updates", json=[], headers=BRIDGE),
+            page.post("/rokt/cart/updates", data="x", headers=BRIDGE),
+            page.post("/rokt/cart/updates", json={}, headers=BRIDGE),
+            page.post("/rokt/orders", json={}, headers=BRIDGE),
+            server.post("/rokt/orders", json={}),
+            server_get(shop, "/orders/none"),
+            server_post(shop, "/orders", {"handle": "nobody", "orderId": "A-1"}),
+        )
+        if problem.json
+    }
+    assert met == listed & met
+    assert len(met) == 9
