@@ -132,10 +132,13 @@ def test_a_value_shows_nothing_of_a_shopper_and_no_secret(value: Any) -> None:
         assert MARK not in text
 
 
+# The description of the API holds schemas; the rest is for a developer's machine.
+NO_SHOPPERS = ("bff.openapi", "bff.operations", "bff.migrations", "bff.emulator", "bff.demo")
+
+
 def dataclasses_of_ours() -> Iterator[type]:
     for found in pkgutil.walk_packages(bff.__path__, "bff."):
-        # The description of the API holds schemas; the rest is for a developer's machine.
-        if found.name.startswith(("bff.openapi", "bff.migrations", "bff.emulator", "bff.demo")):
+        if found.name.startswith(NO_SHOPPERS):
             continue
         module = importlib.import_module(found.name)
         for one in vars(module).values():
