@@ -234,28 +234,39 @@ def test_an_update_costs_the_same_however_many_sessions_are_held(shop: Shop) -> 
     assert "index" in plan_of(shop, f"SELECT * FROM sessions WHERE handle_hash = '{one}'")
 
 
-@pytest.mark.parametrize(("query", "index"), [
-    ("UPDATE sessions SET lease_until = NULL WHERE lease_until < 5", "sessions_leased"),
-    ("SELECT id FROM outbox WHERE order_id IS NULL AND state != 'queued' AND created_at < 5",
-     "ix_outbox_order_id"),
-    ("SELECT id FROM orders WHERE created_at < 5", "orders_by_age"),
-])  # fmt: skip
-def test_what_is_over_is_found_without_reading_a_whole_table(
-    shop: Shop, query: str, index: str
-) -> None:
-    assert index in plan_of(shop, query)
+def test_what_is_over_is_found_without_reading_a_whole_table(shop: Shop) -> None:
+    sell(shop)
+    asked: list[tuple[str, Any]] = []
+
+    def hear(_c: object, _u: object, statement: str, parameters: Any, *_more: object) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, parameters))
+
+    event.listen(shop.parts.store.engine, "before_cursor_execute", hear)
+    purge_later(shop, LONG)
+    event.remove(shop.parts.store.engine, "before_cursor_execute", hear)
+    tables = {table.name for table in ALL if any(f"FROM {table}" in one for one, _ in asked)}
+    assert tables == {table.name for table in ALL}
+    named = "|".join(tables)
+    whole = re.compile(rf"seq scan on ({named})|^\W+(\d+, )+'scan ({named})'")
+    for statement, parameters in asked:
+        for step in plan_of(shop, statement, parameters).splitlines():
+            assert not whole.search(step), statement
+    if shop.parts.store.is_sqlite:  # the other's plans are of costs, and for few rows any will do
+        orders_asked = next(one for one in asked if one[0].startswith("SELECT orders.id"))
+        assert "created_at<?" in plan_of(shop, *orders_asked)
 
 
-def plan_of(shop: Shop, query: str) -> str:
-    """Return how the database would look for this."""
+def plan_of(shop: Shop, query: str, parameters: Any = ()) -> str:
+    """Return how the database would look for this, a line a step."""
     with shop.parts.store.read() as connection:
         if shop.parts.store.is_sqlite:
             explain = "EXPLAIN QUERY PLAN"
         else:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # small tables are read
             explain = "EXPLAIN"
-        rows = connection.exec_driver_sql(f"{explain} {query}")
-        return " ".join(str(row) for row in rows).lower()
+        rows = connection.exec_driver_sql(f"{explain} {query}", parameters)
+        return "\n".join(str(row) for row in rows).lower()
 
 
 # Others who are at it.

@@ -19,4 +19,5 @@ def upgrade() -> None:
         sqlite_where=leased,
         postgresql_where=leased,
     )
-    op.create_index("orders_by_age", "orders", ["created_at"])
+    op.create_index("orders_by_status", "orders", ["status", "created_at"])
+    op.drop_index("ix_orders_status")
