@@ -53,7 +53,7 @@ class BffError(Exception):
     ``errors`` maps a field's path (``updatedItem.quantity``) to messages.
     """
 
-    code = "error"
+    code: str = "error"
     status = 500
     retryable = False
 
@@ -62,7 +62,7 @@ class BffError(Exception):
         detail: str,
         *,
         errors: Mapping[str, Sequence[str]] | None = None,
-        code: str | None = None,
+        code: Code | None = None,
         retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
@@ -70,7 +70,7 @@ class BffError(Exception):
         self.errors: dict[str, list[str]] = {k: list(v) for k, v in (errors or {}).items()}
         self.retry_after = retry_after
         if code is not None:
-            self.code = str(code)
+            self.code = code.value
 
 
 class ConfigError(BffError):

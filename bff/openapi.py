@@ -48,7 +48,6 @@ _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
 
-
 _IN_THE_PATH = {
     "order_id": "The shop's id of the order.",
     "release": "A release, as the tags of `rokt-bff integrity` name it.",
@@ -80,8 +79,8 @@ def describe(prefix: str, cookie: str) -> dict[str, Any]:
         info={"description": "Holds, reserves and confirms a checkout's upsell at Rokt."},
         servers=[{"url": prefix}],
     )
-    if plugin.converter is not None:
-        plugin.converter.add_attribute_function(as_json_schema)  # type: ignore[no-untyped-call]
+    converter: Any = plugin.converter  # made just now
+    converter.add_attribute_function(as_json_schema)
     for name, scheme in _schemes(cookie).items():
         spec.components.security_scheme(name, scheme)
     spec.components.schema("SdkItem", schema=SdkItem)
@@ -91,8 +90,8 @@ def describe(prefix: str, cookie: str) -> dict[str, Any]:
     document: dict[str, Any] = spec.to_dict()
     schemas = document["components"]["schemas"]
     complete(schemas)
-    for key, name in plugin.converter.refs.items() if plugin.converter is not None else ():
-        about = inspect.getdoc(key[0]) or ""
+    for (kind, *_options), name in converter.refs.items():
+        about = inspect.getdoc(kind) or ""
         schemas[name]["description"] = about.split("\n\n")[0].replace("\n", " ")
     # The layers keep these from the answers themselves.
     schemas["PurchaseAnswer"]["properties"]["reason"]["enum"] = [str(why) for why in Why]

@@ -28,7 +28,8 @@ def refused(error: BffError) -> Response:
 
 def failed(error: HTTPException) -> Response:
     """Answer an error of the framework, or a fault of ours, the same way."""
-    told = BffError(error.description or error.name, code=error.name.lower().replace(" ", "_"))
+    told = BffError(error.description or error.name)
+    told.code = error.name.lower().replace(" ", "_")
     told.status = error.code or 500
     response = refused(told)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

@@ -1,4 +1,4 @@
-"""Rows of a paid order that stand for what is not reserved as it was quoted. Pure.
+"""Rows of a paid order that stand for what is not reserved as it was quoted.
 
 What lapsed is reserved again, what another order bought is paid back, and what nobody reserved
 goes by quantity where the shop allows it.
