@@ -199,16 +199,20 @@ def of_consent(name: str, price: str) -> Words:
 
 
 def _of_reserved(cart: Cart) -> Words:
-    def names(status: str) -> str:
+    def names(status: str, *, dearer: bool = False) -> str:
         chosen = (item for item in cart.items if item.status == status)
-        return ", ".join(item.name for item in chosen if item.reason != "price_changed")
+        return ", ".join(x.name for x in chosen if (x.reason == "price_changed") is dearer)
 
     if not cart.items:
         return Words(4, "The cart holds nothing, so there is nothing to reserve.")
     reserved, rejected, held = names("reserved"), names("rejected"), names("held")
-    told = [f"Reserved: {reserved}." if reserved else "Nothing could be reserved."]
-    if dearer := ", ".join(item.name for item in cart.items if item.reason == "price_changed"):
-        told = [told[0]] if reserved else []
+    dearer = names("reserved", dearer=True)
+    told = []
+    if reserved:
+        told.append(f"Reserved: {reserved}.")
+    elif not dearer:
+        told.append("Nothing could be reserved.")
+    if dearer:
         told.append(f"Held at a higher price, and left out until the shopper says yes: {dearer}.")
     if rejected:
         told.append(f"Not available: {rejected}. The shopper is told.")

@@ -22,7 +22,7 @@ whileTyping("expiry", (digits) => digits.slice(0, 4).replace(/^(..)(.+)/, "$1 / 
 const wrong = /** @type {HTMLElement | null} */ (form.querySelector("[aria-invalid]"));
 wrong?.focus();
 
-const held = document.querySelector("#held-until time");
+const held = document.querySelector("#held-until [data-seconds]");
 // By what the server says is left: the clock of this device may be wrong.
 const until = Date.now() + 1000 * Number(held?.getAttribute("data-seconds") ?? 0);
 

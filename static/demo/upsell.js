@@ -66,7 +66,7 @@ const notice = (text) => {
 /** @param {any} item @param {string} detail */
 const about = ({ name, reason }, detail) =>
   reason === "sold_out"
-    ? `${name} was sold out when we last asked. Add it again, and we ask once more.`
+    ? `${name} was sold out when we last asked, so it is not in your order.`
     : `${detail}.`;
 
 /** @type {Set<string>} catalogue items that this visit's placement has named, so knows of */
