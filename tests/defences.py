@@ -251,6 +251,12 @@ DEFENCES: Mapping[str, Defence] = {
         "guard.py", "if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):",
         "if False:", f"{MONEY}nobody_agrees_for_somebody_else",
     ),
+    "a sweep leaves alone what somebody reserves for": _line(
+        "sweeping.py", "if session is not None and _is_leased(connection, session, now):",
+        "if False:",
+        "tests/test_clocks.py::"
+        "test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says",
+    ),
     "a quote is bought once": _line(
         "recording.py",
         "if quote is not None and "

@@ -320,6 +320,10 @@ def test_a_switch_in_the_panel_changes_what_rokt_says_without_a_reload(shop: Pag
     shop.get_by_role("link", name="Continue to payment").click()
     expect(shop.get_by_role("heading", name="Evening parking has just sold out")).to_be_visible()
     expect(total(shop)).to_have_text("$128.00")
+    shop.get_by_role("link", name="Change extras").click()
+    expect(shop.locator("#notices")).to_have_text(
+        "Evening parking was sold out when we last asked, so it is not in your order."
+    )
 
 
 def test_without_javascript_the_panel_is_a_link_to_a_page(demo: Demo, browser: Any) -> None:

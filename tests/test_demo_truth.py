@@ -75,33 +75,24 @@ def test_with_rokt_down_the_timeline_says_that_nothing_was_reserved_or_sold(
     assert 5 not in [entry["step"] for entry in told(shopper)]
 
 
-def test_what_is_reserved_beside_what_is_not_is_told_apart(demo: Demo, shopper: Shopper) -> None:
-    shopper.check_out()
-    shopper.add_extra()
-    shopper.add_extra(PROTECTION)
-    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 0}]})
-    shopper.get("/payment")
-    [state] = [entry for entry in told(shopper) if entry["caption"].startswith("Reserved")]
-    assert state["caption"] == (
-        "Reserved: Ticket protection. Not available: Evening parking. The shopper is told. "
-        "The clock is running until it lapses."
-    )
-    assert state["tone"] == "warn"
-
-
-def test_what_is_held_at_a_higher_price_is_not_told_as_reserved(
-    demo: Demo, shopper: Shopper
+@pytest.mark.parametrize(("changed", "told_of_it"), [
+    ({"stock": 0}, "Not available: Evening parking. The shopper is told."),
+    ({"unitPrice": 15.0},
+     "Held at a higher price, and left out until the shopper says yes: Evening parking."),
+])  # fmt: skip
+def test_what_is_reserved_beside_what_is_not_is_told_apart(
+    demo: Demo, shopper: Shopper, changed: dict[str, float], told_of_it: str
 ) -> None:
     shopper.check_out()
     shopper.add_extra()
     shopper.add_extra(PROTECTION)
-    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, "unitPrice": 15.0}]})
+    demo.rokt.put("catalog", {"items": [{"catalogItemId": PARKING, **changed}]})
     shopper.get("/payment")
     [state] = [entry for entry in told(shopper) if entry["caption"].startswith("Reserved")]
     assert state["caption"] == (
-        "Reserved: Ticket protection. Held at a higher price, and left out until the shopper says "
-        "yes: Evening parking. The clock is running until it lapses."
+        f"Reserved: Ticket protection. {told_of_it} The clock is running until it lapses."
     )
+    assert state["tone"] == "warn"
 
 
 def test_what_was_reserved_and_sold_is_told_as_such(demo: Demo, shopper: Shopper) -> None:
