@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import Self
 
 
 class Code(StrEnum):
@@ -71,6 +72,14 @@ class BffError(Exception):
         self.retry_after = retry_after
         if code is not None:
             self.code = code.value
+
+    @classmethod
+    def of_http(cls, status: int, name: str, detail: str) -> Self:
+        """Make one of an error that HTTP itself has a name for: 404, ``Not Found``."""
+        error = cls(detail)
+        error.code = name.lower().replace(" ", "_")
+        error.status = status
+        return error
 
 
 class ConfigError(BffError):

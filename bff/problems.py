@@ -28,10 +28,8 @@ def refused(error: BffError) -> Response:
 
 def failed(error: HTTPException) -> Response:
     """Answer an error of the framework, or a fault of ours, the same way."""
-    told = BffError(error.description or error.name)
-    told.code = error.name.lower().replace(" ", "_")
-    told.status = error.code or 500
-    response = refused(told)
+    detail = error.description or error.name
+    response = refused(BffError.of_http(error.code or 500, error.name, detail))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response

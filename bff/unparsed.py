@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
@@ -22,6 +22,13 @@ _DETAILS = {
     431: "The headers are too large.",
     501: "The server does not take bodies that are encoded so.",
 }
+
+
+class Refusal(Protocol):
+    """What waitress says of a request that it refuses: status and HTTP's name for it."""
+
+    code: int
+    reason: str
 
 
 def channel_of(headers: Mapping[str, str]) -> type[Any]:
@@ -58,13 +65,10 @@ def channel_of(headers: Mapping[str, str]) -> type[Any]:
     return Channel
 
 
-def told(error: Any, headers: Mapping[str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
+def told(error: Refusal, headers: Mapping[str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
     """Return status line, headers and body for an error of waitress's."""
-    told = BffError(
-        _DETAILS.get(error.code, "The server has failed."),
-        code=error.reason.lower().replace(" ", "_"),
-    )
-    told.status = error.code
+    detail = _DETAILS.get(error.code, "The server has failed.")
+    told = BffError.of_http(error.code, error.reason, detail)
     kind = [("Content-Type", "application/problem+json")]
     body = json.dumps(problem(told)).encode()
     return f"{error.code} {error.reason}", [*kind, *headers.items()], body
