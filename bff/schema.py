@@ -22,12 +22,18 @@ NO_TABLES = f"The database has no tables of rokt-bff. {CURE}"
 VERSION_TABLE = "rokt_bff_version"
 # Any number that nobody else uses: two servers that start at once migrate one after the other.
 _ADVISORY_LOCK = 7_065_831_842
+# In the order in which a server takes rows (see ``bff.store``): it and a migration, which would
+# lock a table at a time in an order of its own, would end each other as a deadlock.
+_WRITERS_KEPT_OUT = text(
+    "LOCK TABLE sessions, orders, outbox, reservations, quotes IN EXCLUSIVE MODE"
+)
 
 
 def migrate(connection: Connection) -> bool:
     """Bring a database to this version, in the caller's transaction; False when it was there.
 
-    Raises ``SchemaMismatch`` for a newer version and for a database of somebody else's.
+    A server may run meanwhile: what it would write waits, what it reads does not. Raises
+    ``SchemaMismatch`` for a newer version and for a database of somebody else's.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -36,6 +42,8 @@ def migrate(connection: Connection) -> bool:
         return False
     _refuse_foreign(connection)
     _refuse_newer(connection)
+    if found is not None and connection.dialect.name == "postgresql":
+        connection.execute(_WRITERS_KEPT_OUT)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

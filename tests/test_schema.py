@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from bff import schema
 from bff.errors import SchemaMismatch, StoreUnavailable
 from bff.schema import VERSION_TABLE, head
 from bff.store import Store
-from bff.tables import metadata, sessions
+from bff.tables import metadata, orders, sessions
 from tests.databases import NewDatabase
 from tests.emulator_client import Client
 from tests.interfering import at_once
 from tests.processes import ROKT_BFF, ran, settings_for, started
+from tests.quayside import until
 
 MakeStore = Callable[..., Store]
 
@@ -169,9 +171,9 @@ def not_alembics(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name == VERSION_TABLE)
 
 
-def test_a_database_of_the_first_version_gets_what_came_after(
-    make_store: MakeStore, history: History, tmp_path: Path
-) -> None:
+@pytest.fixture
+def first(make_store: MakeStore, history: History, tmp_path: Path) -> Store:
+    """A database as the first version of the package made it."""
     later = [path for path in history.versions.glob("0*.py") if path.stem > "0002"]
     aside = [path.rename(tmp_path / path.name) for path in later]
     store = make_store(empty=True)
@@ -179,11 +181,36 @@ def test_a_database_of_the_first_version_gets_what_came_after(
     assert version(store) == "0001"
     for path in aside:
         path.rename(history.versions / path.name)
+    return store
+
+
+def test_a_database_of_the_first_version_gets_what_came_after(first: Store) -> None:
+    store = first
     assert store.migrate()
     assert version(store) == head() != "0001"
     with store.read() as connection:
         names = {one["name"] for one in inspect(connection).get_indexes("sessions")}
     assert "sessions_leased" in names
+
+
+@pytest.mark.postgresql
+def test_a_server_that_runs_meanwhile_and_a_migration_end_each_other_not(first: Store) -> None:
+    """Without ``_WRITERS_KEPT_OUT`` one of the two ends as a deadlock."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def migration_waits() -> bool:
+        with first.read() as connection:
+            return bool(connection.execute(waiting).scalar_one())
+
+    with ThreadPoolExecutor() as beside:
+        with first.write() as connection:
+            connection.execute(select(sessions).with_for_update())
+            connection.execute(update(orders).values(status="pending"))
+            migrated = beside.submit(first.migrate)
+            until(migration_waits)
+            connection.execute(update(sessions).values(version=1))
+        assert migrated.result()
+    assert version(first) == head()
 
 
 def test_the_comparison_would_find_a_column_that_no_migration_makes(make_store: MakeStore) -> None:
