@@ -1,6 +1,7 @@
 """What waitress does by itself, before an app is asked: its own answers, and half a request.
 
 It answers what is no HTTP, or too large to be read: here as problem documents, with our headers.
+What may be read in two ways counts as no HTTP.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
 from bff.answering import problem
@@ -31,6 +33,25 @@ class Refusal(Protocol):
     reason: str
 
 
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Reads a request's head, and refuses one that says in two ways how long its body is.
+
+    A proxy in front that goes by the other of the two would take the rest of the body for
+    another shopper's request (RFC 9112, section 6.1).
+    """
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Raises ``ParsingError`` too for a length of more digits than Python reads."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError("Content-Length is invalid") from error
+        # What waitress goes by it has taken out, and in HTTP/1.0 goes by none.
+        is_chunked_too = self.chunked and "CONTENT_LENGTH" in self.headers
+        if is_chunked_too or "TRANSFER_ENCODING" in self.headers:
+            raise ParsingError("Content-Length and Transfer-Encoding")
+
+
 def channel_of(headers: Mapping[str, str]) -> type[Any]:
     """Return the class of waitress's connections whose own errors carry these headers."""
 
@@ -49,6 +70,7 @@ def channel_of(headers: Mapping[str, str]) -> type[Any]:
         """One connection. Half a request counts from its first byte on: no trickle holds it."""
 
         error_task_class = Task
+        parser_class = Parser
         last_activity: float
         _half_since: float | None = None
 

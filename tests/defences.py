@@ -389,6 +389,10 @@ DEFENCES: Mapping[str, Defence] = {
         "serving.py", "protect(app, runtime(app).settings)", "pass",
         f"{HEADERS}every_answer_carries_them",
     ),
+    "no request tells two lengths": _line(
+        "unparsed.py", 'if is_chunked_too or "TRANSFER_ENCODING" in self.headers:', "if False:",
+        f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",
+    ),
     "also what is no request": _line(
         "serving.py", "one.channel_class = channel", "pass",
         f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",

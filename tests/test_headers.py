@@ -145,6 +145,13 @@ LINES = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(300))
      "request_header_fields_too_large"),
     (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: MARK\r\n\r\n", 501,
      "not_implemented"),
+    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400,
+     "bad_request"),
+    # Two lengths: a proxy may go by the other one.
+    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "bad_request"),
+    (b"POST /rokt/session HTTP/1.0\r\nHost: x\r\nContent-Length: 2\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n{}", 400, "bad_request"),
 ])  # fmt: skip
 def test_what_is_no_request_is_answered_with_a_problem_document_and_them(
     server: tuple[str, int], sent: bytes, status: int, code: str
@@ -183,3 +190,4 @@ def server(
         yield "127.0.0.1", port
         assert process.stop(signal.SIGTERM) == 0
         assert "Traceback" not in process.printed
+        assert "exception" not in process.printed
