@@ -583,6 +583,19 @@ def test_a_short_hold_is_said_to_be_short_and_is_made_again_when_it_ran_out(
     assert "held for another 10 minutes" in shopper.get("/payment").text  # and 30 s, by Rokt
 
 
+def test_a_hold_that_ran_out_is_explained_where_rokt_is_asked_again(
+    demo: Demo, shopper: Shopper
+) -> None:
+    demo.rokt.put("settings", {"reservationSeconds": 1})
+    shopper.check_out()
+    shopper.add_extra()
+    shopper.get("/payment")
+    told = "hold on Evening parking ran out before the payment"
+    assert told not in shopper.get("/timeline").text
+    until(lambda: len(shopper.get("/payment").text and demo.calls("reserve")) > 1)
+    assert shopper.get("/timeline").text.count(told) == len(demo.calls("reserve")) - 1
+
+
 def test_a_switch_leads_nowhere_else(demo: Demo, shopper: Shopper) -> None:
     for elsewhere in ("https://example.com/", "//example.com/", "/\\example.com"):
         token = shopper.get("/timeline").form("/timeline/controls")["csrf_token"]

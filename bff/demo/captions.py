@@ -6,7 +6,7 @@ whether it went well. Source of the seven steps: Rokt's documentation, "Cart API
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,16 @@ def of_dearer(name: str, before: str, after: str) -> Words:
         4,
         f"Rokt locked {after} for {name}; the shopper saw {before}. It stays out of the total "
         "until they say yes.",
+        "warn",
+    )
+
+
+def of_lapsed(names: Sequence[str]) -> Words:
+    """Explain why Rokt is asked again for what it held before."""
+    return Words(
+        4,
+        f"Rokt's hold on {', '.join(names)} ran out before the payment, so it is asked again. "
+        "Nothing was charged on the old one.",
         "warn",
     )
 

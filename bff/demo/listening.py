@@ -87,6 +87,10 @@ class Listener:
         shopper = self._shopper(session_ref)
         if shopper is None or not (has_request_context() or self._is_of_run(shopper, request)):
             return
+        lapsed = self._lapsed(shopper, request, started_at) if call == "reserve" else ()
+        if lapsed:
+            words = captions.of_lapsed(lapsed)
+            self._timeline.add(shopper, "bff", "bff", "hold ran out", words, at=started_at)
         said = str(status) if status is not None else "no answer"
         again = f" · attempt{_FIXED}{attempt}" if attempt > 1 else ""
         self._timeline.add(
@@ -119,6 +123,17 @@ class Listener:
                 captions.of_order(order),
                 detail={"order": self._upsells.to_json(order)},
             )
+
+    def _lapsed(self, shopper: str, request: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+        """Name what the trail's last state of this call's cart held, and holds no longer."""
+        entries, _last = self._timeline.since(shopper)
+        carts = [entry.detail["cart"] for entry in entries if "cart" in entry.detail]
+        last = next((x for x in reversed(carts) if x["cartId"] == request["cartId"]), {"items": ()})
+        return tuple(
+            item["name"]
+            for item in last["items"]
+            if "reservedUntil" in item and datetime.fromisoformat(item["reservedUntil"]) <= now
+        )
 
     def _is_of_run(self, shopper: str, request: Mapping[str, Any]) -> bool:
         """Tell whether a call that nobody waits for belongs to what the trail shows.
