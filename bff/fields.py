@@ -168,11 +168,11 @@ def _text_of(value: object) -> str:
 
 
 def order_id_text(order_id: object) -> str:
-    """Return an order's id as text. Raises ``InvalidInput`` for what is none: None, True, 0.
+    """Return an order's id as text. Raises ``InvalidInput`` for what is none: None, True, b"7", 0.
 
     How long it may be is for who keeps it.
     """
-    if order_id is None or isinstance(order_id, bool) or order_id in (0, ""):
+    if order_id is None or isinstance(order_id, bool | bytes) or order_id in (0, ""):
         raise invalid({"orderId": ["must be the order's id, text or a number"]})
     return str(order_id)
 

@@ -383,6 +383,7 @@ def test_an_argument_of_another_kind_is_refused_with_what_it_should_be(
     wrong: dict[str, Callable[[], Any]] = {
         "acceptPrices: must be cart item ids": lambda: shop.upsells.reserve([1]),  # type: ignore[arg-type]
         "orderId: must be the order's id": lambda: shop.upsells.confirm(None),  # type: ignore[arg-type]
+        "must be the order's id, text": lambda: shop.upsells.confirm(b"7"),  # type: ignore[arg-type]
         "quantities: must be SKUs": lambda: shop.upsells.sync_products(["a"]),  # type: ignore[arg-type]
         "quantities.a: must be a whole number": lambda: shop.upsells.sync_products({"a": -1}),
         "; and 3 more": lambda: shop.upsells.sync_products(dict.fromkeys("abcdefgh", -1)),
