@@ -25,10 +25,6 @@ MAX_ID = 200
 MAX_MEMBERS = 50
 MAX_MEMBER_NAME = 100
 MAX_VALUE = 1000
-# What a shop's own view passes on: as deep as a body may be, and whole numbers that can be printed
-# (Python prints 4300 digits, some 14,000 bits).
-MAX_LEVELS = 32
-MAX_BITS = 10_000
 
 # Below ``MAX_AMOUNT``; no currency has more than four minor digits.
 AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
@@ -126,55 +122,6 @@ def _check_value(value: Any) -> None:
         TEXT(value)
     if isinstance(value, float) and not isfinite(value):
         raise ValidationError("has a number that is none")  # 1e400 can be read
-
-
-def texts(attributes: Mapping[str, object] | None) -> dict[str, str]:
-    """Return what a shop's view says of a shopper as Rokt takes it, a number as text.
-
-    A shop says it after the charge too, and no paid order may fail for it.
-    """
-    return {str(name): str(value) for name, value in (attributes or {}).items()}
-
-
-def plain(value: object, outer: tuple[int, ...] = ()) -> Any:
-    """Return what a shop passes on as JSON has it, without raising: as ``texts``, after a charge.
-
-    Names are text, sets and tuples are lists, and what JSON has no form for is its text: a date,
-    a number that is none. ``outer``: the ids of what it stands in. What stands in itself, or
-    deeper than any body may, is left out for an ellipsis.
-    """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int) and value.bit_length() <= MAX_BITS:
-        return value
-    if isinstance(value, float) and isfinite(value):
-        return value
-    if not isinstance(value, Mapping | list | tuple | set | frozenset):
-        return _text_of(value)
-    if id(value) in outer or len(outer) >= MAX_LEVELS:
-        return "…"
-    here = (*outer, id(value))
-    if isinstance(value, Mapping):
-        return {_text_of(name): plain(one, here) for name, one in value.items()}
-    # The bytes of a call are fixed once, so a set's order needs no rule.
-    return [plain(one, here) for one in value]
-
-
-def _text_of(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # whatever a class of the shop's does, or a number of thousands of digits
-        return type(value).__name__
-
-
-def order_id_text(order_id: object) -> str:
-    """Return an order's id as text. Raises ``InvalidInput`` for what is none: None, True, b"7", 0.
-
-    How long it may be is for who keeps it.
-    """
-    if order_id is None or isinstance(order_id, bool | bytes) or order_id in (0, ""):
-        raise invalid({"orderId": ["must be the order's id, text or a number"]})
-    return str(order_id)
 
 
 class Body(Schema):

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
+from bff.arguments import order_id_text
 from bff.buying import Buying
 from bff.errors import BffError, InvalidInput, Unauthorized
-from bff.fields import order_id_text
 from bff.guard import Caller, admit
 from bff.instant import Press, Why, bought, load_press, not_bought
 from bff.problems import refused

@@ -6,9 +6,6 @@ The Web SDK's messages are read in ``bff.sdk_items``; how our own shapes look as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-
 from marshmallow import fields, validate
 
 from bff.fields import (
@@ -21,10 +18,7 @@ from bff.fields import (
     Quantity,
     Switch,
     about,
-    invalid,
-    may_name,
 )
-from bff.money import read_amount
 from bff.products import MAX_PRODUCTS
 
 MAX_ATTRIBUTES = 100
@@ -149,21 +143,3 @@ class CancelBody(Body):
         load_default=None,
         metadata=about("The one item to cancel; without it all of the order."),
     )
-
-
-def read_prices(prices: Mapping[str, Decimal | str]) -> dict[str, Decimal]:
-    """Read the unit prices that the shopper took, by cart item id, from a shop's own view.
-
-    Raises ``InvalidInput`` that names the item, by its place when a page made its id up.
-    """
-    if not isinstance(prices, Mapping):
-        raise invalid({"acceptPrices": ["must be cart item ids with their unit prices"]})
-    read: dict[str, Decimal] = {}
-    for place, (cart_item_id, price) in enumerate(prices.items()):
-        try:
-            read[cart_item_id] = read_amount(Decimal(price))
-        except (ArithmeticError, ValueError) as error:
-            field = f"acceptPrices.{may_name('acceptPrices', cart_item_id, place)}"
-            text = str(error) if isinstance(error, ValueError) else "must be a decimal number"
-            raise invalid({field: [text]}) from None
-    return read

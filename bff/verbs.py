@@ -10,10 +10,19 @@ from uuid import UUID
 from flask import Response, has_request_context, request
 
 from bff.answering import to_json
+from bff.arguments import (
+    mapping,
+    order_id_text,
+    plain,
+    read_prices,
+    switch_or_none,
+    text,
+    text_or_none,
+    texts,
+)
 from bff.cart import Update
 from bff.checkout import EMPTY_CART
 from bff.errors import Code, NotFound, SessionMoved, Unauthorized
-from bff.fields import order_id_text, plain, texts
 from bff.placements import PageQuestion
 from bff.pressing import press
 from bff.recording import Purchase
@@ -29,7 +38,6 @@ from bff.runtime import (
     take_promise_back,
     with_handle,
 )
-from bff.schemas import read_prices
 from bff.shapes import Cart, Order, Placements, Quote
 
 
@@ -63,11 +71,12 @@ class Verbs:
         """Ask whether to show the upsell page; false when Rokt is slow or down, with a reason.
 
         ``url``: the page's address as Rokt is told it; by default this request's, without its
-        query, which may say more of the shopper than Rokt is to know.
+        query, which may say more of the shopper than Rokt is to know. Raises ``InvalidInput``
+        that names a wrong argument, ``StoreUnavailable``.
         """
         question = PageQuestion(
-            page_identifier=page_identifier,
-            url=request.base_url if url is None else url,
+            page_identifier=text("pageIdentifier", page_identifier),
+            url=request.base_url if url is None else text("url", url),
             attributes=texts(attributes),
             accept_language=shopper_language(),
         )
@@ -96,15 +105,14 @@ class Verbs:
 
         ``accept_prices``: cart item id → the dearer unit price that the shopper consented to.
         Call it again as often as you like: what is reserved already stays so. Raises
-        ``StoreUnavailable`` only, never for what Rokt does: then there is nothing of Rokt's to
-        charge or to confirm.
+        ``InvalidInput`` that names a wrong argument, and ``StoreUnavailable``: then there is
+        nothing of Rokt's to charge or to confirm. Never raises for what Rokt does.
         """
-        taken = read_prices({} if accept_prices is None else accept_prices)
         wish = Wish(
-            accept_prices=taken,
+            accept_prices=read_prices(accept_prices),
             attributes=texts(attributes),
-            is_paypal_payment=is_paypal_payment,
-            merchant_id=merchant_id,
+            is_paypal_payment=switch_or_none("isPayPalPayment", is_paypal_payment),
+            merchant_id=text_or_none("merchantId", merchant_id),
             accept_language=shopper_language(),
         )
         quote = with_handle(lambda one: runtime().checkout.reserve(one, wish))
@@ -137,8 +145,8 @@ class Verbs:
         purchase = Purchase(
             order_id=order_id_text(order_id),
             quote_id=remembered_quote() if quote_id is None else _named(quote_id),
-            attributes=texts(attributes),
-            extra=plain(dict(extra or {})),
+            attributes=texts(mapping("attributes", attributes)),
+            extra=plain(mapping("extra", extra)),
             accept_language=shopper_language() if handle is not None else None,
             insists=quote_id is not None,
         )

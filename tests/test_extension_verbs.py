@@ -380,17 +380,66 @@ def test_an_argument_of_another_kind_is_refused_with_what_it_should_be(
     shop: Shop, shopper: Shopper, views: Views
 ) -> None:
     shopper.add()
+    verbs: Any = shop.upsells  # a shop without a type checker
     wrong: dict[str, Callable[[], Any]] = {
-        "acceptPrices: must be cart item ids": lambda: shop.upsells.reserve([1]),  # type: ignore[arg-type]
-        "orderId: must be the order's id": lambda: shop.upsells.confirm(None),  # type: ignore[arg-type]
-        "must be the order's id, text": lambda: shop.upsells.confirm(b"7"),  # type: ignore[arg-type]
-        "quantities: must be SKUs": lambda: shop.upsells.sync_products(["a"]),  # type: ignore[arg-type]
-        "quantities.a: must be a whole number": lambda: shop.upsells.sync_products({"a": -1}),
-        "; and 3 more": lambda: shop.upsells.sync_products(dict.fromkeys("abcdefgh", -1)),
+        "acceptPrices: must be cart item ids": lambda: verbs.reserve([1]),
+        "acceptPrices.a: must be a decimal number": lambda: verbs.reserve({"a": None}),
+        "attributes: must be texts": lambda: verbs.reserve(attributes="country"),
+        "isPayPalPayment: must be true": lambda: verbs.reserve(is_paypal_payment="yes"),
+        "merchantId: must be text": lambda: verbs.reserve(merchant_id=7),
+        "pageIdentifier: must be text": lambda: verbs.any_placements(None),
+        "url: must be text": lambda: verbs.any_placements(url=7),
+        "orderId: must be the order's id": lambda: verbs.confirm(None),
+        "must be the order's id, text": lambda: verbs.confirm(b"7"),
+        "quantities: must be SKUs": lambda: verbs.sync_products(["a"]),
+        "quantities.a: must be a whole number": lambda: verbs.sync_products({"a": -1}),
+        "; and 3 more": lambda: verbs.sync_products(dict.fromkeys("abcdefgh", -1)),
     }
     for told, verb in wrong.items():
         with pytest.raises(InvalidInput, match=told):
             views.run(shopper, verb)
+    assert shop.emulator.journal() == []
+
+
+@pytest.mark.parametrize("price", [True, "1_0", "\u0663", " 12.50", "1e1", "12,50", b"12", ["12"]])
+def test_what_is_read_as_a_price_by_accident_is_no_consent(
+    shop: Shop, shopper: Shopper, views: Views, price: Any
+) -> None:
+    shopper.add()
+    with pytest.raises(InvalidInput, match="a: must be a decimal number"):
+        views.run(shopper, lambda: shop.upsells.reserve({"a": price}))
+
+
+@pytest.mark.parametrize("price", ["15.1", 15.1, Decimal("15.1"), 16])
+def test_a_price_may_be_taken_in_any_form_of_a_number(
+    shop: Shop, shopper: Shopper, views: Views, price: Any
+) -> None:
+    item = shopper.item()
+    shopper.add()
+    raised = {
+        "kind": "price",
+        "catalogItemId": item["catalogItemId"],
+        "unitPrice": 15.1,
+        "times": None,
+    }
+    shop.emulator.faults("reserve", raised)
+    assert not views.run(shopper, lambda: shop.upsells.reserve()).items
+    taken = views.run(shopper, lambda: shop.upsells.reserve({item["cartItemId"]: price}))
+    assert [one.unit_price for one in taken.items] == [Decimal("15.10")]
+
+
+def test_no_paid_order_fails_for_what_comes_with_it(
+    shop: Shop, shopper: Shopper, views: Views, caplog: pytest.LogCaptureFixture
+) -> None:
+    shopper.add()
+    verbs: Any = shop.upsells
+    views.run(shopper, verbs.reserve)
+    order = views.run(shopper, lambda: verbs.confirm("A-1", attributes="country", extra=[1]))
+    assert [item.status for item in order.items] == ["confirmed"]
+    assert [one.getMessage() for one in caplog.records if one.name == "bff.arguments"] == [
+        "what a confirm has as attributes is left out: it is no mapping but str",
+        "what a confirm has as extra is left out: it is no mapping but list",
+    ]
 
 
 def test_who_was_paying_while_they_logged_in_elsewhere_has_paid(
