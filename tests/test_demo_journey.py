@@ -261,6 +261,7 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_panel_stays_closed(
     page.goto(demo.url)
     check()
     page.get_by_role("button", name="Add to cart").click()
+    expect(page.get_by_text("Please choose at least one ticket.")).to_be_visible()
     check()
     to_extras(page)
     check()
