@@ -3,8 +3,10 @@
 The public names; everything else may change.
 """
 
-from bff.assets import directory
-from bff.config import Settings
+from bff.cart.order import Order, OrderStatus
+from bff.cart.quote import PriceChange, Quote, Rejected
+from bff.cart.shown_cart import Cart, Item
+from bff.config.settings import Settings
 from bff.errors import (
     BffError,
     ConfigError,
@@ -17,23 +19,15 @@ from bff.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from bff.extension import Upsells
-from bff.shapes import (
-    Cart,
-    Item,
-    Order,
-    OrderStatus,
-    Placements,
-    PriceChange,
-    Quote,
-    Rejected,
-)
-from bff.signals import (
+from bff.extension.signals import (
     upsell_call_made,
     upsell_cart_changed,
     upsell_confirmed,
     upsell_refund_needed,
 )
+from bff.extension.upsells import Upsells
+from bff.rokt.placements import Placements
+from bff.web.scripts import directory
 
 __all__ = [
     "BffError",

@@ -16,14 +16,14 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from bff.clocks import system_time
-from bff.doctor import count_open, examine_database, examine_rokt, examine_settings
 from bff.errors import BffError, StoreUnavailable
-from bff.publishing import release
-from bff.redriving import redrive
-from bff.runtime import Runtime, runtime
+from bff.extension.setup import begin_command
+from bff.ops.doctor import count_open, examine_database, examine_rokt, examine_settings
+from bff.ops.redrive import redrive
 from bff.sbom import bill
-from bff.starting import begin_command
+from bff.store.clock import system_time
+from bff.web.runtime import Runtime, runtime
+from bff.web.scripts import release
 
 rokt = AppGroup("rokt", callback=begin_command, help="Look after Rokt's upsells.")
 
@@ -170,7 +170,7 @@ def serve(host: str, port: int, insecure_cookies: bool) -> None:
     Its settings are ROKT_BFF_… of the environment.
     """
     _needs("waitress", "server")
-    from bff.serving import serve as run
+    from bff.server.serve import serve as run
 
     try:
         with _told():
@@ -267,7 +267,7 @@ def _needs(module: str, extra: str) -> None:
 
 @contextmanager
 def _standalone() -> Iterator[None]:
-    from bff.serving import create_app
+    from bff.server.serve import create_app
 
     begin_command()
     with _told():

@@ -28,6 +28,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Self
 
+# Wrong fields that the text of an error names: who sends more mends these first.
+MOST_TOLD = 5
+
+
+def invalid(errors: Mapping[str, list[str]]) -> InvalidInput:
+    """Make the error for wrong fields; its text says of the first ones what is wrong."""
+    told = [f"{name}: {errors[name][0].rstrip('.')}" for name in sorted(errors)]
+    more = len(told) - MOST_TOLD
+    rest = f"; and {more} more" if more > 0 else ""
+    return InvalidInput(f"Wrong: {'; '.join(told[:MOST_TOLD])}{rest}.", errors=errors)
+
 
 class Code(StrEnum):
     """Codes that say more than the class of their error does."""

@@ -43,6 +43,7 @@ POINTS = (
     "delivery.settled",
 )
 
+
 _armed = os.environ.get("BFF_FAULT_POINT")
 
 

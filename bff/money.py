@@ -13,8 +13,10 @@ from iso4217 import Currency
 # No add-on at a checkout costs a billion; beyond it a float cannot hold cents faithfully either.
 MAX_AMOUNT = Decimal(1_000_000_000)
 
+
 # What the Web SDK's renderer sends when an item has no currency (it shows the sign).
 NO_CURRENCY = ("$", "")
+
 
 # Codes of the table without minor units: gold, testing, drawing rights. Nothing is sold in them.
 _DIGITS: dict[str, int] = {c.code: c.exponent for c in Currency if c.exponent is not None}

@@ -15,18 +15,33 @@ from typing import Any
 
 import pytest
 
-from tests.databases import KINDS, CannotStart, Databases, NewDatabase
-from tests.emulator_client import Client, running
-from tests.shopping import Shop, Shopper
+from tests.support.databases import KINDS, CannotStart, Databases, NewDatabase
+from tests.support.emulator_client import Client, running
+from tests.support.shop import Shop, Shopper
 
-pytest_plugins = ["tests.browsing"]
+pytest_plugins = ["tests.support.browser"]
 
+HERE = Path(__file__).parent
 # Half a minute and more, whatever the order of their names.
 LONG = frozenset({
-    "test_bridge_in_browser", "test_bridge_storm", "test_commands", "test_confirming_later",
-    "test_demo_after_payment", "test_demo_care", "test_demo_journey", "test_demo_partner_pages",
-    "test_demo_shop", "test_doctor", "test_drain", "test_nothing_leaks", "test_outages",
-    "test_places", "test_renewing", "test_reserving_trouble", "test_schema", "test_shop_model",
+    "browser/bridge/test_bridge",
+    "browser/bridge/test_bridge_storm",
+    "integration/server/test_commands",
+    "integration/checkout/test_confirm_later",
+    "browser/demo/test_thanks_page",
+    "browser/demo/test_accessibility",
+    "browser/demo/test_journey",
+    "browser/demo/test_partner_pages",
+    "demo/test_shop",
+    "integration/ops/test_doctor",
+    "integration/outbox/test_senders",
+    "security/test_nothing_leaks",
+    "integration/store/test_outages",
+    "integration/rokt/test_bulkhead",
+    "integration/outbox/test_renewal",
+    "integration/checkout/test_reserve_failures",
+    "integration/store/test_schema",
+    "campaign/test_shop_model",
 })  # fmt: skip
 
 
@@ -150,7 +165,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     And give the long run of the model its time.
     """
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    items.sort(key=lambda item: str(item.path.relative_to(HERE).with_suffix("")) not in LONG)
     for item in items:
         if item.path.name == "test_shop_model.py":
             item.add_marker(pytest.mark.timeout(900))

@@ -1,6 +1,6 @@
 """A ticket shop with a parking upsell: an ordinary Flask shop on the public API of ``bff``."""
 
-from .app import create_demo
-from .run import run
+from bff.demo.app import create_demo
+from bff.demo.run import run
 
 __all__ = ["create_demo", "run"]

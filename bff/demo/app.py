@@ -12,20 +12,19 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from bff import Upsells, directory
-
-from . import csrf, formats
-from .after import orders as orders_pages
-from .again import again
-from .backstage import backstage, panel
-from .catalogue import OFFERS, the_event
-from .controls import Controls
-from .listening import Listener
-from .orders import Orders
-from .parts import Parts
-from .payment import payment
-from .shop import shop
-from .strict import policy
-from .timeline import Timeline
+from bff.demo.context import Parts
+from bff.demo.shop import csrf, formats
+from bff.demo.shop.again import again
+from bff.demo.shop.catalogue import OFFERS, the_event
+from bff.demo.shop.orders import Orders
+from bff.demo.shop.payment import payment
+from bff.demo.shop.security import policy
+from bff.demo.shop.thanks import orders as orders_pages
+from bff.demo.shop.tickets import shop
+from bff.demo.timeline.listener import Listener
+from bff.demo.timeline.panel import backstage, panel
+from bff.demo.timeline.switches import Controls
+from bff.demo.timeline.timeline import Timeline
 
 _ERRORS: Mapping[int, tuple[str, str]] = {
     403: (

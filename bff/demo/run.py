@@ -24,13 +24,12 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from bff import ConfigError
+from bff.demo import second_origin as beside
+from bff.demo.app import create_demo
+from bff.demo.context import Parts
+from bff.demo.partner import PartnerServer
+from bff.demo.shop.catalogue import OFFERS
 from bff.emulator import EmulatorServer, EmulatorSettings
-
-from . import beside
-from .app import create_demo
-from .catalogue import OFFERS
-from .partner import PartnerServer
-from .parts import Parts
 
 HOST = "127.0.0.1"
 PORT = 8080

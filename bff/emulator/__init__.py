@@ -5,9 +5,9 @@ It is faithful to what Rokt documents, and shows every face where Rokt is silent
 over HTTP alone.
 """
 
-from .app import create_emulator
-from .server import EmulatorServer, run
-from .settings import REJECTION_FORMS, REPEATS, CatalogItem, EmulatorSettings
+from bff.emulator.app import create_emulator
+from bff.emulator.server import EmulatorServer, run
+from bff.emulator.settings import REJECTION_FORMS, REPEATS, CatalogItem, EmulatorSettings
 
 __all__ = [
     "REJECTION_FORMS",

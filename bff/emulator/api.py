@@ -14,12 +14,12 @@ from typing import Any
 
 from flask import Request
 
-from .confirming import Confirming, Purchase
-from .errors import ApiError, ApiFault, Code, invalid
-from .faults import Endpoint
-from .reading import BadInputError, Node, read_json
-from .rejection import Asked, Tweak
-from .state import State
+from bff.emulator.confirmation import Confirming, Purchase
+from bff.emulator.errors import ApiError, ApiFault, Code, invalid
+from bff.emulator.faults import Endpoint
+from bff.emulator.json_body import BadInputError, Node, read_json
+from bff.emulator.rejection import Asked, Tweak
+from bff.emulator.state import State
 
 # The members of a confirm that the documentation names; further ones are only written down.
 _CONFIRM = {"cartId", "orderId", "items", "attributes"}

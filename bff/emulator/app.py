@@ -14,16 +14,16 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from .acting import Sent, carry_out, dump
-from .api import Answer, answer
-from .controls import Parts, controls
-from .errors import ApiFault, Code, error_body
-from .faults import Endpoint, Faults
-from .journal import Journal, body_for_journal, headers_for_journal
-from .rejection import Tweak
-from .settings import EmulatorSettings
-from .state import State
-from .wire import ENVIRON_KEY, Wire
+from bff.emulator.api import Answer, answer
+from bff.emulator.controls import Parts, controls
+from bff.emulator.errors import ApiFault, Code, error_body
+from bff.emulator.fault_effects import Sent, carry_out, dump
+from bff.emulator.faults import Endpoint, Faults
+from bff.emulator.journal import Journal, body_for_journal, headers_for_journal
+from bff.emulator.rejection import Tweak
+from bff.emulator.settings import EmulatorSettings
+from bff.emulator.state import State
+from bff.emulator.wire import ENVIRON_KEY, Wire
 
 _CART_PATH: Final = re.compile(r"/v1/(?i:cart)/(reserve|confirm|release)")
 

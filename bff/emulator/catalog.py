@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .reading import Node
-from .settings import CatalogItem
-from .shelf import CatalogChange
-from .state import State
+from bff.emulator.json_body import Node
+from bff.emulator.settings import CatalogItem
+from bff.emulator.state import State
+from bff.emulator.stock import CatalogChange
 
 # member: the attribute of CatalogItem, how it is read, whether null is a value of it
 _READ: Mapping[str, tuple[str, Callable[[Node], Any], bool]] = {

@@ -27,17 +27,18 @@ from uuid import uuid4
 
 from flask import Blueprint, request, send_from_directory
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
-from .acting import dump
-from .catalog import offer_json, read_catalog, read_preselect, read_shown, spell_catalog
-from .errors import ApiFault, Code, error_body
-from .faults import ENDPOINTS, ON_THE_WIRE, Faults, read_faults
-from .journal import Journal
-from .reading import BadInputError, Node, read_json
-from .records import stamp
-from .settings import ERROR_VALUES, REJECTION_FORMS, REPEATS, EmulatorSettings
-from .state import State
-from .wire import ENVIRON_KEY
+from bff.emulator.catalog import offer_json, read_catalog, read_preselect, read_shown, spell_catalog
+from bff.emulator.errors import ApiFault, Code, error_body
+from bff.emulator.fault_effects import dump
+from bff.emulator.faults import ENDPOINTS, ON_THE_WIRE, Faults, read_faults
+from bff.emulator.journal import Journal
+from bff.emulator.json_body import BadInputError, Node, read_json
+from bff.emulator.records import stamp
+from bff.emulator.settings import ERROR_VALUES, REJECTION_FORMS, REPEATS, EmulatorSettings
+from bff.emulator.state import State
+from bff.emulator.wire import ENVIRON_KEY
 
 # Ten years: enough for every expiry, and the calendar does not run out.
 LONGEST_MOVE = 10 * 365 * 86_400.0
@@ -99,9 +100,10 @@ def controls(parts: Parts) -> Blueprint:
 
     @blueprint.get("/sdk/<path:name>")
     def sdk(name: str) -> ResponseReturnValue:
-        if not name.startswith("rokt-stand-in"):
+        try:
+            answer = send_from_directory(_static() / "rokt-stand-in", name)
+        except NotFound:
             return _json(error_body("There is no such file.", []), 404)
-        answer = send_from_directory(_static(), name)
         answer.headers["Access-Control-Allow-Origin"] = "*"  # a module is fetched with CORS
         return answer
 
@@ -179,8 +181,8 @@ def controls(parts: Parts) -> Blueprint:
 def _static() -> Path:
     """Find the static files: in the wheel inside the package, in a checkout beside it.
 
-    A copy of what ``bff.assets`` does for the rest: the emulator imports nothing of the rest, so
-    that it stands for a server elsewhere, and these two lines are cheaper than a way around that.
+    ``bff.web.scripts`` does the same. The emulator imports nothing of the rest, because it stands
+    for a server elsewhere, so these two lines are written twice.
     """
     package = Path(__file__).parent.parent
     return next(x for x in (package / "static", package.parent / "static") if x.is_dir())

@@ -29,9 +29,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, Literal
 
-from .reading import Node
-from .rejection import Tweak
-from .settings import REJECTION_FORMS
+from bff.emulator.json_body import Node
+from bff.emulator.rejection import Tweak
+from bff.emulator.settings import REJECTION_FORMS
 
 Endpoint = Literal["any", "reserve", "confirm", "release", "cancel"]
 ENDPOINTS: Final[tuple[Endpoint, ...]] = ("any", "reserve", "confirm", "release", "cancel")

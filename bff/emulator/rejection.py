@@ -25,9 +25,9 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import uuid4
 
-from .errors import ApiError, ApiFault, Code
-from .records import Reservation, stamp
-from .settings import CatalogItem, EmulatorSettings, RejectionForm
+from bff.emulator.errors import ApiError, ApiFault, Code
+from bff.emulator.records import Reservation, stamp
+from bff.emulator.settings import CatalogItem, EmulatorSettings, RejectionForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from .app import create_emulator
-from .settings import EmulatorSettings
-from .wire import ENVIRON_KEY, Outgoing, Wire
+from bff.emulator.app import create_emulator
+from bff.emulator.settings import EmulatorSettings
+from bff.emulator.wire import ENVIRON_KEY, Outgoing, Wire
 
 MAX_BODY = 1024 * 1024
 

@@ -19,12 +19,12 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from .confirming import Confirming, Purchase, obstacle, order_of, sale
-from .errors import ApiError, ApiFault, Code
-from .records import Order, Reservation, stamp
-from .rejection import Asked, Tweak, decide, hold, refusal, reserve_answer
-from .settings import CatalogItem, EmulatorSettings
-from .shelf import CatalogChange, Shelf
+from bff.emulator.confirmation import Confirming, Purchase, obstacle, order_of, sale
+from bff.emulator.errors import ApiError, ApiFault, Code
+from bff.emulator.records import Order, Reservation, stamp
+from bff.emulator.rejection import Asked, Tweak, decide, hold, refusal, reserve_answer
+from bff.emulator.settings import CatalogItem, EmulatorSettings
+from bff.emulator.stock import CatalogChange, Shelf
 
 
 class State:

@@ -1,6 +1,6 @@
 /** The elements that a placement of the stand-in is made of: plain ones, no HTML from text. */
 
-const STYLESHEET = new URL("../rokt-stand-in.css", import.meta.url).href;
+const STYLESHEET = new URL("./rokt-stand-in.css", import.meta.url).href;
 
 /**
  * @param {string} tag

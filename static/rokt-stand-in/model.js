@@ -3,7 +3,7 @@
  *
  * Decides: which quantities are taken, and what the two cart items of every message look like,
  * oddities included. They are the real renderer's, as recorded; tests/test_stand_in.py replays
- * the recording. Leaves to ../rokt-stand-in.js how messages travel, to view.js the look.
+ * the recording. Leaves to rokt-stand-in.js how messages travel, to view.js the look.
  *
  * @typedef {object} Offer  one item of an impression, as the offers address hands it out
  * @property {string} cartItemId  new with every impression

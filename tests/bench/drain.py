@@ -17,18 +17,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bff import ledger, order_book, outbox, store
-from bff.cart import CartItem
-from bff.doctor import examine_database
-from bff.order_book import OrderRow
-from bff.outbox import RowState
-from bff.renewing import confirm_of
-from bff.reservation import Reservation, State
-from bff.shapes import OrderStatus
-from bff.store import Store, new_id
+from bff.cart.held_cart import CartItem
+from bff.cart.order import OrderRow, OrderStatus
+from bff.cart.reservation import Reservation, State
+from bff.ops.doctor import examine_database
+from bff.outbox import queue as outbox
+from bff.outbox.order_status import count_by_state
+from bff.outbox.queue import RowState
+from bff.rokt.calls import confirm_of
+from bff.store import orders as order_book
+from bff.store import reservations as ledger
+from bff.store.database import Store, new_id
+from bff.store.handles import new_handle
+from bff.store.sessions import Session, create_session
 from tests.bench.places import database, emulator, table
-from tests.emulator_client import Client
-from tests.processes import ROKT_BFF, Started, settings_for, started
+from tests.support.emulator_client import Client
+from tests.support.processes import ROKT_BFF, Started, settings_for, started
 
 SIZE = 10_000
 WORKERS = 2
@@ -129,7 +133,7 @@ def watch(target: Store, workers: list[Started], size: int) -> list[list[float]]
     end = time.monotonic() + PATIENCE
     while True:
         with target.read() as connection:
-            done = outbox.count_by_state(connection).get(RowState.DONE, 0)
+            done = count_by_state(connection).get(RowState.DONE, 0)
         memory.append([resident(worker) for worker in workers])
         if done == size:
             return memory
@@ -158,8 +162,8 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
     size += after
     with target.write() as connection:
         for start in range(after, size, A_CART):
-            handle = store.new_handle()
-            session = store.create_session(
+            handle = new_handle()
+            session = create_session(
                 connection, handle, now=now, expires_at=now + timedelta(days=1)
             )
             lines = [
@@ -193,9 +197,7 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
                 )
 
 
-def _row(
-    session: store.Session, granted: dict[str, Any], order_id: str, now: datetime
-) -> Reservation:
+def _row(session: Session, granted: dict[str, Any], order_id: str, now: datetime) -> Reservation:
     price = Decimal(str(granted["unitPrice"]))
     item = CartItem(granted["cartItemId"], "parking.standard", "Parking", "", 1, price, "USD")
     return Reservation(

@@ -17,13 +17,14 @@ from uuid import uuid4
 from flask import Flask
 
 from bff import Upsells
-from bff.cart import CartItem, HeldCart, Line, Update
-from bff.documents import dump_cart
-from bff.runtime import runtime
-from bff.store import Store, hash_handle, new_handle, new_id
-from bff.tables import sessions
+from bff.cart.held_cart import CartItem, HeldCart, Line, Update
+from bff.store.database import Store, new_id
+from bff.store.documents import dump_cart
+from bff.store.handles import hash_handle, new_handle
+from bff.store.tables import sessions
+from bff.web.runtime import runtime
 from tests.bench.places import database, table
-from tests.processes import settings_for
+from tests.support.processes import settings_for
 
 SIZE = 100_000
 FEW = 10

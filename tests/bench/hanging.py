@@ -18,7 +18,7 @@ from statistics import median
 
 from tests.bench.load import ORIGIN, Crowd, Page
 from tests.bench.places import database, emulator, table
-from tests.processes import ROKT_BFF, settings_for, started
+from tests.support.processes import ROKT_BFF, settings_for, started
 
 SIZE = 32
 UPDATERS = 4

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
 
-from tests.databases import Databases
-from tests.emulator_client import Client
-from tests.processes import ROKT_BFF, Started, started
+from tests.support.databases import Databases
+from tests.support.emulator_client import Client
+from tests.support.processes import ROKT_BFF, Started, started
 
 # The tests' server forgets a crash of the machine for speed; what is measured here must not.
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.bench.load import ORIGIN, Crowd, Page
 from tests.bench.places import database, emulator, table
-from tests.processes import ROKT_BFF, settings_for, started
+from tests.support.processes import ROKT_BFF, settings_for, started
 
 SIZE = 8
 CROWDS = (1, 4, 16)

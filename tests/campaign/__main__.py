@@ -15,8 +15,8 @@ import sys
 import time
 from collections.abc import Hashable, Sequence
 
-from tests.breaking import BREAKAGES
 from tests.campaign import cases, points
+from tests.campaign.breakages import BREAKAGES
 from tests.campaign.cases import DATABASES
 from tests.campaign.runner import Broken, Played, run_all, table
 

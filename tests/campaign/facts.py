@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bff.doctor import examine_database
-from bff.invariants import Finding
-from bff.reservation import State
-from bff.tables import orders, outbox, reservations
-from tests.emulator_client import Client
-from tests.shopping import Shop, server_get
+from bff.cart.reservation import State
+from bff.ops.doctor import examine_database
+from bff.ops.invariants import Finding
+from bff.store.tables import orders, outbox, reservations
+from tests.support.emulator_client import Client
+from tests.support.shop import Shop, server_get
 
 
 @dataclass(frozen=True, slots=True)

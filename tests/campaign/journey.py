@@ -15,10 +15,10 @@ from typing import Any
 from flask import Flask
 
 from bff import Settings, upsell_call_made
-from bff.calls import Kind
-from bff.draining import Draining
-from bff.redriving import redrive
-from bff.sweeping import Sweeping
+from bff.ops.redrive import redrive
+from bff.outbox.senders import Draining
+from bff.outbox.sweep import Sweeping
+from bff.rokt.calls import Kind
 from tests.campaign import facts
 from tests.campaign.cases import (
     ENDPOINTS,
@@ -40,7 +40,7 @@ from tests.campaign.lane import (
     next_due,
 )
 from tests.campaign.till import Till
-from tests.shopping import Shop
+from tests.support.shop import Shop
 
 # No case needs that many attempts; one that did would go round for ever.
 MOST_ROUNDS = 60

@@ -19,7 +19,7 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
-from bff.tables import outbox
+from bff.store.tables import outbox
 from tests.campaign import facts
 from tests.campaign.cases import HANG, PARKING, REFUSED
 from tests.campaign.facts import Facts, Step
@@ -28,8 +28,8 @@ from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_du
 from tests.campaign.points import CALLS, GIVEN_BACK, REDRIVE, SWEEP, UNKNOWN, Kill
 from tests.campaign.process import Forked
 from tests.campaign.till import Till
-from tests.processes import PATIENCE, clean, settings_for
-from tests.shopping import SERVER, Shop, bearer
+from tests.support.processes import PATIENCE, clean, settings_for
+from tests.support.shop import SERVER, Shop, bearer
 
 # Longer than it takes to ask whether a call has come, short enough not to be waited for.
 LOOK_AGAIN = 0.02

@@ -14,11 +14,11 @@ from typing import Any, Self
 from sqlalchemy import select
 
 from bff.emulator import EmulatorServer
-from bff.tables import outbox
+from bff.store.tables import outbox
 from tests.campaign.gate import Gate
-from tests.databases import Databases
-from tests.emulator_client import Client
-from tests.shopping import Clock, Shop
+from tests.support.databases import Databases
+from tests.support.emulator_client import Client
+from tests.support.shop import Clock, Shop
 
 # What honest calls never come near on a busy machine, so that only the fault is to blame.
 LIMITS = {

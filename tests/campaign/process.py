@@ -19,12 +19,13 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
-from bff import Upsells, cli, faultpoints, serving
+from bff import Upsells, cli, faultpoints
+from bff.server import serve as serving
 from tests.campaign.lane import FileClock
-from tests.processes import PATIENCE
+from tests.support.processes import PATIENCE
 
 # What a process needs beside its first imports; "__main__" is imported by each, unless it is here.
-PRELOADED = ["__main__", __name__, "waitress.server", "psycopg", "bff.schema"]
+PRELOADED = ["__main__", __name__, "waitress.server", "psycopg", "bff.store.schema"]
 LOOK_AGAIN = 0.01
 
 _forking = multiprocessing.get_context("forkserver")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.breaking import is_noticed
 from tests.campaign import journey, kills
+from tests.campaign.breakages import is_noticed
 from tests.campaign.cases import Case, Database
 from tests.campaign.lane import Lane
 from tests.campaign.points import Kill
 from tests.campaign.verdict import Violation, judge
-from tests.databases import Databases
+from tests.support.databases import Databases
 
 Row = tuple[str, str]
 

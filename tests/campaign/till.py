@@ -9,11 +9,11 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from bff.invariants import Finding
+from bff.ops.invariants import Finding
 from tests.campaign import facts
 from tests.campaign.cases import PARKING, POSTER
 from tests.campaign.facts import Charged, Facts, Step
-from tests.shopping import Shop, Shopper, ok, server_post
+from tests.support.shop import Shop, Shopper, ok, server_post
 
 
 class Till:

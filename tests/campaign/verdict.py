@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bff.settling import EARLIER
+from bff.outbox.settlement import EARLIER
 from tests.campaign.facts import Charged, Facts
 from tests.campaign.lane import SLACK
 

@@ -4,7 +4,7 @@ It is what a shop in any language does. The page loads ``bridge.js`` and Rokt's 
 elsewhere and keeps a handle, no cookie; the backend talks to the BFF's server endpoints.
 """
 
-from .server import PartnerServer
-from .shop import Partner
+from bff.demo.partner.server import PartnerServer
+from bff.demo.partner.shop import Partner
 
 __all__ = ["Partner", "PartnerServer"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from .sales import CURRENCY, MOST, SEATS, Booking, Buyer, Choice, Line, Seat
-from .words import Problem, Standing
+from bff.demo.partner.bookings import CURRENCY, MOST, SEATS, Booking, Buyer, Choice, Line, Seat
+from bff.demo.partner.texts import Problem, Standing
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

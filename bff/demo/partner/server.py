@@ -12,7 +12,7 @@ from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from .shop import Answer, NotThere, Partner, Shop
+from bff.demo.partner.shop import Answer, NotThere, Partner, Shop
 
 _MOST_BYTES = 16 * 1024  # a booking's form has some 500
 _IDLE_SECONDS = 20

@@ -18,9 +18,7 @@ from http import HTTPStatus
 from mimetypes import guess_type
 from pathlib import Path
 
-from .bff import Bff, Refused, Unreachable
-from .pages import Html, Pages
-from .sales import (
+from bff.demo.partner.bookings import (
     CURRENCY,
     Booking,
     Bookings,
@@ -31,7 +29,9 @@ from .sales import (
     read_choice,
     the_evening,
 )
-from .words import (
+from bff.demo.partner.client import Bff, Refused, Unreachable
+from bff.demo.partner.pages import Html, Pages
+from bff.demo.partner.texts import (
     CHANGED,
     CHECK,
     NOT_CANCELED,

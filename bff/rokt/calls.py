@@ -1,0 +1,196 @@
+"""The five calls of the Cart API as bytes and headers. Pure; source: Rokt's reference pages.
+
+A ``Call`` carries neither the API key nor the tag id: those are added when it is sent, so that
+none of them is ever stored. Its bytes are fixed here once; every repetition sends the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from bff.cart.order import OrderRow
+from bff.cart.reservation import Reservation
+
+
+class Kind(StrEnum):
+    """The five calls, by their names in the documentation."""
+
+    ANY = "placements/any"
+    RESERVE = "reserve"
+    CONFIRM = "confirm"
+    RELEASE = "release"
+    CANCEL = "cancel"
+
+
+# The documentation prints Cart and cart; it is told to send lower case.
+PATHS: Mapping[Kind, str] = {
+    Kind.ANY: "/v1/placements/any",
+    Kind.RESERVE: "/v1/cart/reserve",
+    Kind.CONFIRM: "/v1/cart/confirm",
+    Kind.RELEASE: "/v1/cart/release",
+    Kind.CANCEL: "/v1/confirmation/cancel",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: which, its body, and the headers that differ from call to call.
+
+    Its ``repr`` has neither: a body may hold an e-mail address.
+    """
+
+    kind: Kind
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+    def document(self) -> Any:
+        """Return the body as JSON, for people who watch."""
+        return json.loads(self.body)
+
+
+def any_call(
+    *,
+    cart_id: str,
+    page_identifier: str,
+    url: str,
+    attributes: Mapping[str, str],
+    rokt_session_id: str,
+    accept_language: str | None,
+) -> Call:
+    """Ask whether there is anything to show."""
+    body = {
+        "cartId": cart_id,
+        "pageIdentifier": page_identifier,
+        "url": url,
+        "attributes": dict(attributes),
+    }
+    return Call(Kind.ANY, _bytes(body), _headers(rokt_session_id, accept_language))
+
+
+def reserve_call(
+    *,
+    cart_id: str,
+    lines: Iterable[tuple[str, int]],
+    rokt_session_id: str,
+    accept_language: str | None,
+    attributes: Mapping[str, str] | None = None,
+    is_paypal_payment: bool | None = None,
+    merchant_id: str | None = None,
+) -> Call:
+    """Hold items: ``lines`` are pairs of cart item id and quantity."""
+    body: dict[str, Any] = {
+        "cartId": cart_id,
+        "items": [{"cartItemId": one, "quantity": quantity} for one, quantity in lines],
+    }
+    if is_paypal_payment is not None:
+        body["isPayPalPayment"] = is_paypal_payment
+    if merchant_id is not None:
+        body["merchantId"] = merchant_id
+    if attributes:
+        body["attributes"] = dict(attributes)
+    return Call(Kind.RESERVE, _bytes(body), _headers(rokt_session_id, accept_language))
+
+
+def confirm_call(
+    *,
+    cart_id: str,
+    order_id: str,
+    rows: Iterable[Reservation],
+    rokt_session_id: str,
+    accept_language: str | None,
+    attributes: Mapping[str, str],
+    extra: Mapping[str, Any],
+) -> Call:
+    """Tell that the shopper has paid. ``extra``: further members, whose names Rokt gave you."""
+    body: dict[str, Any] = {
+        **extra,
+        "cartId": cart_id,
+        "orderId": order_id,
+        "items": [_confirmed_item(row) for row in rows],
+    }
+    if attributes:
+        body["attributes"] = dict(attributes)
+    return Call(Kind.CONFIRM, _bytes(body), _headers(rokt_session_id, accept_language))
+
+
+def release_call(
+    *,
+    cart_id: str,
+    rows: Iterable[Reservation],
+    rokt_session_id: str,
+    accept_language: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> Call:
+    """Give reserved items back early."""
+    body: dict[str, Any] = {
+        "cartId": cart_id,
+        "items": [
+            {
+                "cartItemId": row.item.cart_item_id,
+                "itemReservationId": row.item_reservation_id,
+            }
+            for row in rows
+        ],
+    }
+    if attributes:
+        body["attributes"] = dict(attributes)
+    return Call(Kind.RELEASE, _bytes(body), _headers(rokt_session_id, accept_language))
+
+
+def cancel_call(*, item_reservation_id: str) -> Call:
+    """Cancel one confirmed item; the one call without tag and session."""
+    return Call(Kind.CANCEL, _bytes({"itemReservationId": item_reservation_id}), {})
+
+
+def _confirmed_item(row: Reservation) -> dict[str, Any]:
+    """The fullest documented form; without a reservation, the quantity speaks."""
+    item: dict[str, Any] = {
+        "cartItemId": row.item.cart_item_id,
+        "catalogItemId": row.item.catalog_item_id,
+        "quantity": row.quantity,
+        "currency": row.currency,
+        "unitPrice": _number(row.unit_price),
+        "totalPrice": _number(row.total_price),
+    }
+    if row.item_reservation_id is not None:
+        item["itemReservationId"] = row.item_reservation_id
+    return item
+
+
+def _number(amount: Decimal) -> float:
+    # Rokt's amounts are JSON numbers. Below a billion with a currency's digits, a float's
+    # shortest form is the decimal itself, and that is what the JSON gets.
+    return float(amount)
+
+
+def _headers(rokt_session_id: str, accept_language: str | None) -> dict[str, str]:
+    headers = {"rokt-session-id": rokt_session_id}
+    if accept_language:
+        headers["Accept-Language"] = accept_language
+    return headers
+
+
+def _bytes(body: Mapping[str, Any]) -> bytes:
+    # No paid order may fail for what a shop passes on. What JSON has no word for goes as its text
+    # (a Decimal, a date). A page can bring half of a surrogate pair, which has no bytes: a question
+    # mark stands for it.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
+    return text.encode(errors="replace")
+
+
+def confirm_of(order: OrderRow, rows: Sequence[Reservation]) -> Call:
+    """Make the call that confirms these items for an order."""
+    return confirm_call(
+        cart_id=order.cart_id,
+        order_id=order.id,
+        rows=rows,
+        rokt_session_id=order.rokt_session_id,
+        accept_language=order.accept_language,
+        attributes=order.attributes,
+        extra=order.extra,
+    )

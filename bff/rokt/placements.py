@@ -1,0 +1,59 @@
+"""``placements/any``: what Rokt is asked of a page, and how its answer is read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bff.rokt.client import BUSY
+from bff.rokt.outcomes import Done, NotSent, Outcome, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """What is told to ``placements/any`` about the page and the shopper."""
+
+    page_identifier: str
+    url: str = field(repr=False)
+    attributes: Mapping[str, str] = field(repr=False)
+    accept_language: str | None = field(default=None, repr=False)
+
+
+def read_placements(outcome: Outcome) -> Placements:
+    """Read the answer to ``placements/any``; anything but a clear yes means "skip"."""
+    if isinstance(outcome, Done):
+        answer = outcome.answer
+        result = answer.get("result") if isinstance(answer, dict) else None
+        if not isinstance(result, bool):
+            return Placements(False, Answered.UNREADABLE)
+        return Placements(result, Answered.PLACEMENTS if result else Answered.NO_PLACEMENTS)
+    if isinstance(outcome, Refused):
+        return Placements(False, Answered.REFUSED)
+    if isinstance(outcome, NotSent) and outcome.detail == BUSY:
+        return Placements(False, Answered.BUSY)
+    is_late = not isinstance(outcome, NotSent) and "time limit" in outcome.detail
+    return Placements(False, Answered.TIMEOUT if is_late else Answered.UNREACHABLE)
+
+
+class Answered(StrEnum):
+    """What ``placements/any`` said, or why Rokt did not say: all but the first mean "skip"."""
+
+    PLACEMENTS = "placements"
+    NO_PLACEMENTS = "no_placements"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Placements:
+    """Whether to show the upsell page; true in a condition when so."""
+
+    result: bool
+    reason: Answered
+
+    def __bool__(self) -> bool:
+        return self.result

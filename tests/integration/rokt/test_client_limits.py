@@ -1,0 +1,237 @@
+"""The Cart API client's limits: time, size and connections, whatever the other side does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bff.config.settings import Settings
+from bff.rokt.calls import Call, reserve_call
+from bff.rokt.client import CartApi
+from bff.rokt.outcomes import Done, NotSent, Outcome, Unknown
+from bff.rokt.transport import MAX_ANSWER
+from tests.support.emulator_client import PARKING, Client
+from tests.support.raw_server import ANSWER, RawServer, raw_server
+
+KEY = "a-key-that-nobody-may-see"
+LIMIT = 0.4
+# What scheduling on a busy machine may add.
+MARGIN = 1.5
+
+CALL: Call = reserve_call(
+    cart_id="cart-1", lines=[(PARKING, 1)], rokt_session_id="rokt-session", accept_language=None
+)
+
+
+def client(url: str, **more: Any) -> CartApi:
+    settings = Settings(api_key=KEY, tag_id="emulator-tag", api_url=url, **more)
+    return CartApi(settings, lambda: datetime.now(UTC), lambda _attempt: None)
+
+
+def timed(api: CartApi, limit: float = LIMIT) -> tuple[Outcome, float]:
+    start = time.monotonic()
+    outcome = api.send(CALL, limit=limit)
+    return outcome, time.monotonic() - start
+
+
+@pytest.fixture
+def api(emulator: Client) -> CartApi:
+    emulator.put("settings", {"apiKey": KEY})
+    return client(emulator.url)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "delay", "seconds": 3},
+        {"kind": "delay", "seconds": 3, "when": "after"},
+        {"kind": "hang", "seconds": 3},
+        {"kind": "drip", "secondsPerByte": 0.05},
+    ],
+    ids=lambda fault: f"{fault['kind']}-{fault.get('when', '')}",
+)
+def test_a_call_ends_at_its_limit(api: CartApi, emulator: Client, fault: dict[str, Any]) -> None:
+    emulator.faults("reserve", fault)
+    outcome, spent = timed(api)
+    assert outcome == Unknown("time limit reached")
+    assert LIMIT - 0.05 < spent < LIMIT + MARGIN
+    assert isinstance(api.send(CALL, limit=3), Done)  # and harms no later call
+
+
+def test_the_limit_holds_against_headers_that_drip() -> None:
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        for byte in ANSWER:
+            if server.stopped.wait(0.05):
+                return
+            connection.sendall(bytes([byte]))
+
+    with raw_server(serve) as server:
+        outcome, spent = timed(client(server.url))
+    assert outcome == Unknown("time limit reached")
+    assert spent < LIMIT + MARGIN
+
+
+def test_the_limit_holds_against_a_body_without_an_announced_end() -> None:
+    """Cut off by our own timer, it looks complete; it must not count as an answer."""
+
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}")
+        server.stopped.wait(3)
+
+    with raw_server(serve) as server:
+        outcome, spent = timed(client(server.url))
+    assert outcome == Unknown("time limit reached")
+    assert spent < LIMIT + MARGIN
+
+
+def test_the_limit_holds_against_a_peer_that_reads_nothing() -> None:
+    big = reserve_call(
+        cart_id="cart-1",
+        lines=[(PARKING + "x" * 1000, 1)] * 20_000,
+        rokt_session_id="rokt-session",
+        accept_language=None,
+    )
+
+    def serve(server: RawServer, _connection: socket.socket) -> None:
+        server.stopped.wait(5)
+
+    with raw_server(serve) as server:
+        api = client(server.url)
+        start = time.monotonic()
+        outcome = api.send(big, limit=LIMIT)
+        spent = time.monotonic() - start
+    assert isinstance(outcome, Unknown)
+    assert spent < LIMIT + MARGIN
+
+
+def test_an_answer_beyond_the_bound_is_not_read_on(api: CartApi, emulator: Client) -> None:
+    emulator.faults("reserve", {"kind": "endless"})
+    outcome, spent = timed(api, limit=5)
+    assert outcome == Unknown("the answer is too large")
+    assert spent < 5
+
+
+@pytest.mark.parametrize(("size", "kind"), [(MAX_ANSWER, Done), (MAX_ANSWER + 1, Unknown)])
+def test_the_bound_is_a_megabyte(size: int, kind: type) -> None:
+    body = b'"' + b"x" * (size - 2) + b'"'
+
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + body)
+
+    with raw_server(serve) as server:
+        assert type(client(server.url).send(CALL, limit=3)) is kind
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with raw_server(lambda _server, _connection: None) as elsewhere:
+
+        def serve(server: RawServer, connection: socket.socket) -> None:
+            server.read_request(connection)
+            head = f"HTTP/1.1 307 Temporary\r\nLocation: {elsewhere.url}/v1/cart/reserve\r\n"
+            connection.sendall(head.encode() + b"Content-Length: 0\r\n\r\n")
+
+        with raw_server(serve) as server:
+            outcome = client(server.url).send(CALL, limit=2)
+        assert outcome.status == 307
+        assert elsewhere.connections == 0  # the key went nowhere else
+
+
+def test_cookies_are_not_kept() -> None:
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        while server.read_request(connection):
+            connection.sendall(ANSWER.replace(b"\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\n", 1))
+
+    with raw_server(serve) as server:
+        api = client(server.url)
+        for _ in range(2):
+            assert isinstance(api.send(CALL, limit=2), Done)
+        api._transport._session().close()
+    assert server.connections == 1  # the connection is kept, though
+    assert not any(b"cookie" in request.lower() for request in server.requests)
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
+    closed = threading.Event()
+
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(ANSWER)
+        connection.close()
+        closed.set()
+
+    with raw_server(serve) as server:
+        api = client(server.url)
+        for _ in range(3):
+            assert isinstance(api.send(CALL, limit=2), Done)
+            assert closed.wait(2)
+            closed.clear()
+    assert server.connections == len(server.requests) == 3
+
+
+def test_a_connection_that_breaks_after_the_request_is_not_repeated() -> None:
+    """A kept connection that ends without an answer: the other side may have acted."""
+
+    def serve(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(ANSWER)
+        server.read_request(connection)
+
+    with raw_server(serve) as server:
+        api = client(server.url)
+        assert isinstance(api.send(CALL, limit=2), Done)
+        assert api.send(CALL, limit=2) == Unknown("the connection broke")
+        assert len(server.requests) == 2
+
+
+def test_a_refused_connection_is_surely_not_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    outcome, spent = timed(client(f"http://127.0.0.1:{port}"))
+    assert outcome == NotSent("could not connect")
+    assert spent < MARGIN
+
+
+def test_a_connection_that_is_not_made_in_time_is_surely_not_sent() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = []
+        for _ in range(4):  # the queue of a listener that accepts nobody fills up
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+            waiting.append(one)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        outcome, spent = timed(client(url, connect_timeout=0.2), limit=2)
+        for one in waiting:
+            one.close()
+    assert outcome == NotSent("could not connect in time")
+    assert spent < 0.2 + MARGIN
+
+
+def test_no_time_left_sends_nothing(api: CartApi, emulator: Client) -> None:
+    for limit in (0.0, -1.0):
+        assert isinstance(api.send(CALL, limit=limit), NotSent)
+    assert emulator.journal() == []
+
+
+def test_outcomes_of_failures_carry_no_secret(api: CartApi, emulator: Client) -> None:
+    emulator.faults(
+        "reserve",
+        {"kind": "status", "status": 422, "body": {"description": f"bad key {KEY}"}},
+        {"kind": "status", "status": 500, "body": KEY},
+        {"kind": "drop"},
+        {"kind": "hang", "seconds": 2},
+    )
+    for _ in range(4):
+        outcome = api.send(CALL, limit=LIMIT)
+        assert KEY not in getattr(outcome, "detail", "")
+        assert PARKING not in getattr(outcome, "detail", "")

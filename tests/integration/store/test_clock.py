@@ -1,0 +1,159 @@
+"""Machines whose clocks differ: no call is sent by two, whoever is ahead or behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+
+from bff.ops.doctor import examine_database
+from bff.outbox import queue as outbox
+from bff.outbox.queue import LEASE
+from bff.outbox.sweep import Sweeping
+from bff.rokt.calls import cancel_call
+from bff.store import clock as clocks
+from bff.store.database import Store
+from bff.store.sessions import Session, create_session, take_lease
+from tests.integration.checkout.test_reserve import PARKING, POSTER
+from tests.support.databases import NewDatabase, closing
+from tests.support.shop import Shop, bearer, ok, server_get
+
+MakeShop = Callable[..., Shop]
+Take = Callable[[datetime], bool]
+pytestmark = pytest.mark.postgresql  # SQLite's file is on one machine, which has one clock
+
+SECOND = timedelta(seconds=1)
+# Nearly a lease: who counted by such a clock would take what is under way.
+SKEW = LEASE - 2 * SECOND
+PATIENCE = 20
+
+
+@contextmanager
+def on_a_machine(ahead: timedelta) -> Iterator[datetime]:
+    """Be on a machine whose clock is ahead (or behind), and yield the time there."""
+    with pytest.MonkeyPatch.context() as there:
+        there.setattr(clocks, "system_time", lambda: datetime.now(UTC) + ahead)
+        yield clocks.system_time()
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> Iterator[Store]:
+    with closing(Store(new_database())) as made:
+        yield made
+
+
+def owed_call(database: Store) -> Take:
+    """Return what takes the lease of an owed call."""
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        outbox.enqueue(
+            connection,
+            cancel_call(item_reservation_id="rokt_item_reservation_id.1"),
+            session_id="session-1",
+            order_id=None,
+            subjects=[],
+            now=now - timedelta(hours=1),
+            deadline=now + timedelta(hours=1),
+            in_line=False,
+        )
+
+    def take(now: datetime) -> bool:
+        with database.write() as connection:
+            return outbox.is_due(connection, now=now) and bool(outbox.claim(connection, now=now))
+
+    return take
+
+
+def reserving(database: Store) -> Take:
+    """Return what takes the lease of a session that reserves."""
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        session: Session = create_session(
+            connection, "handle", now=now, expires_at=now + timedelta(days=1)
+        )
+
+    def take(now: datetime) -> bool:
+        with database.write() as connection:
+            return take_lease(connection, session, "token", now=now, lasts=LEASE)
+
+    return take
+
+
+@pytest.mark.parametrize("what", [owed_call, reserving])
+@pytest.mark.parametrize("holder", [-SKEW, SKEW, timedelta()], ids=["behind", "ahead", "right"])
+@pytest.mark.parametrize("other", [-SKEW, SKEW], ids=["behind", "ahead"])
+def test_a_lease_lasts_as_long_whatever_the_clocks_say(
+    database: Store, what: Callable[[Store], Take], holder: timedelta, other: timedelta
+) -> None:
+    take = what(database)
+    with on_a_machine(holder) as now:
+        assert take(now)
+    with on_a_machine(other) as now:
+        assert not take(now)
+        assert not take(now + LEASE - 3 * SECOND)
+        assert take(now + LEASE + SECOND)
+
+
+def test_a_call_that_is_written_and_sent_at_once_has_such_a_lease(make_shop: MakeShop) -> None:
+    one = make_shop(confirm_timeout=15)
+    other = make_shop(database_url=one.app.config["ROKT_BFF_DATABASE_URL"])
+    shopper = one.shopper()
+    shopper.add(PARKING)
+    shopper.reserve()
+    one.emulator.faults("confirm", {"kind": "delay", "seconds": 1})
+    paying = Thread(target=shopper.pay)
+    paying.start()
+    end = time.monotonic() + PATIENCE
+    while not one.calls("confirm") and time.monotonic() < end:
+        time.sleep(0.02)
+    other.clock.ahead = SKEW + 3 * SECOND
+    with on_a_machine(other.clock.ahead):
+        assert other.deliver() == 0
+    paying.join()
+    assert len(one.calls("confirm")) == 1
+    assert ok(server_get(one, "/orders/order-1"))["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(("ahead", "side"), [(SKEW, "ahead of"), (-SKEW, "behind")])
+def test_the_doctor_finds_a_machine_whose_clock_differs(
+    shop: Shop, ahead: timedelta, side: str
+) -> None:
+    with on_a_machine(ahead) as now:
+        (finding,) = examine_database(shop.parts.store, now)
+    assert finding.name == "clock"
+    assert f"28 s {side} the database's" in finding.text
+
+
+def test_a_clock_that_is_right_is_no_finding(shop: Shop) -> None:
+    with on_a_machine(2 * SECOND) as now:
+        assert list(examine_database(shop.parts.store, now)) == []
+
+
+def test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says(
+    make_shop: MakeShop,
+) -> None:
+    one = make_shop(release_grace=1)
+    other = make_shop(database_url=one.app.config["ROKT_BFF_DATABASE_URL"], release_grace=1)
+    shopper = one.shopper()
+    shopper.add(PARKING)
+    shopper.reserve()
+    shopper.add(POSTER)
+    one.emulator.faults("reserve", {"kind": "delay", "seconds": 1})
+    page = {"headers": bearer(shopper.handle), "json": {}}
+    client = one.app.test_client()
+    reserving_more = Thread(target=lambda: ok(client.post("/rokt/cart/reserve", **page)))
+    reserving_more.start()
+    end = time.monotonic() + PATIENCE
+    while one.emulator.control("GET", "faults").json()["reserve"] and time.monotonic() < end:
+        time.sleep(0.02)
+    shopper.add(PARKING, 2)  # meanwhile: what is reserved of it is stale now
+    other.clock.ahead = SKEW + 3 * SECOND
+    parts = other.parts
+    with on_a_machine(other.clock.ahead):
+        assert Sweeping(parts.settings, parts.store, other.clock).run_once() == 0
+    reserving_more.join()
+    assert {item["status"] for item in shopper.cart()["items"]} == {"reserved"}

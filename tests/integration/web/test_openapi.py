@@ -1,0 +1,186 @@
+"""The OpenAPI document: valid, complete, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
+
+from bff.cart.order import OrderStatus
+from bff.cart.reservation import Reason, State
+from bff.checkout.instant_purchase import Why
+from bff.rokt.placements import Answered
+from tests.support.shop import BRIDGE, Shop, Shopper, ok, server_get, server_post
+
+
+def description(shop: Shop, prefix: str = "/rokt") -> dict[str, Any]:
+    document: dict[str, Any] = ok(shop.app.test_client().get(f"{prefix}/openapi.json"))
+    return document
+
+
+def test_it_is_valid_and_lists_every_route_and_only_those(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(url_prefix="/upsell")
+    document = description(shop, "/upsell")
+    validate(document)
+    listed = {
+        (method.upper(), document["servers"][0]["url"] + path)
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in shop.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint.startswith("rokt_bff.") and rule.endpoint != "rokt_bff.nothing_here"
+    }
+    assert listed == served
+
+
+def test_its_patterns_are_javascript_s_and_its_amounts_are_text(shop: Shop) -> None:
+    document = description(shop)
+    text = json.dumps(document)
+    assert r"\\A" not in text
+    assert r"\\Z" not in text
+    item = document["components"]["schemas"]["ItemAnswer"]["properties"]
+    assert item["unitPrice"]["type"] == item["totalPrice"]["type"] == "string"
+    prices = document["components"]["schemas"]["ReserveBody"]["properties"]["acceptPrices"]
+    assert prices["additionalProperties"]["type"] == "string"
+
+
+def answers(shop: Shop, shopper: Shopper) -> Iterator[tuple[str, str, TestResponse]]:
+    """Go through a purchase; path and method as described, and what was answered."""
+    yield "/session", "post", shopper.post("/session")
+    yield "/cart/updates", "post", shopper.update(shopper.item())
+    yield "/cart/updates", "post", shopper.update(shopper.item("insurance.ticket"))
+    yield "/cart/updates", "post", shopper.update({"quantity": -1})
+    yield "/cart", "get", shopper.client.get("/rokt/cart", headers=BRIDGE)
+    question = {"pageIdentifier": "checkout.upsell"}
+    yield "/placements/any", "post", shopper.post("/placements/any", question)
+    shop.emulator.faults("reserve", {"kind": "price", "catalogItemId": "insurance.ticket",
+                                     "unitPrice": 9})  # fmt: skip
+    yield "/cart/reserve", "post", shopper.post("/cart/reserve")
+    shop.emulator.faults("confirm", {"kind": "status", "status": 503})
+    paid = server_post(shop, "/orders", {"handle": shopper.handle, "orderId": "A-1"})
+    yield "/orders", "post", paid
+    yield "/orders/{order_id}", "get", server_get(shop, "/orders/A-1")
+    yield "/orders/{order_id}", "get", server_get(shop, "/orders/none")
+    yield "/orders/{order_id}/cancel", "post", server_post(shop, "/orders/A-1/cancel", {})
+    yield "/cart/release", "post", shopper.post("/cart/release")
+    yield "/cart/release", "post", shopper.client.post("/rokt/cart/release", data="x")
+    told = {"handle": shopper.handle, "quantities": {"ticket": 1}}
+    yield "/products", "post", server_post(shop, "/products", told)
+    shopper.load_page()
+    press = {"handle": shopper.handle, "upsellItems": [shopper.item()]}
+    purchase = {"purchaseId": "0b4f4bb2-8f0c-4f6e-9a53-2f1b4c1eb1f0"}
+    yield "/purchases", "post", server_post(shop, "/purchases", press)
+    yield "/purchases", "post", server_post(shop, "/purchases", press | purchase)
+    yield "/health", "get", shop.app.test_client().get("/rokt/health")
+
+
+def test_what_is_answered_is_what_it_describes(shop: Shop, shopper: Shopper) -> None:
+    document = description(shop)
+    for path, method, answer in answers(shop, shopper):
+        described = document["paths"][path][method]["responses"]
+        entry = described[str(answer.status_code)]
+        content = entry["content"][answer.mimetype]  # an undescribed media type fails here
+        schema = {"components": document["components"]} | content["schema"]
+        checker = OAS31Validator(schema, format_checker=oas31_format_checker)
+        assert [str(error) for error in checker.iter_errors(answer.json)] == [], path
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/orders", "/orders/{order_id}/cancel"])
+def test_only_the_server_key_opens_what_confirms_and_cancels(shop: Shop, path: str) -> None:
+    assert description(shop)["paths"][path]["post"]["security"] == [{"serverKey": []}]
+
+
+def test_it_names_the_cookie_that_holds_the_handle(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop()
+    shopper = shop.shopper()
+    shopper.add()
+    scheme = description(shop)["components"]["securitySchemes"]["cookie"]
+    assert shopper.client.get_cookie(scheme["name"]) is not None
+    shop.app.config["SESSION_COOKIE_SECURE"] = True
+    scheme = description(shop)["components"]["securitySchemes"]["cookie"]
+    assert scheme["name"].startswith("__Host-")
+
+
+def test_its_examples_are_of_its_own_schemas(shop: Shop) -> None:
+    document = description(shop)
+    count = 0
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            for body in content.values():
+                if "example" not in body:
+                    continue
+                count += 1
+                schema = {"components": document["components"]} | body["schema"]
+                checker = OAS31Validator(schema, format_checker=oas31_format_checker)
+                assert [str(error) for error in checker.iter_errors(body["example"])] == []
+    assert count == 7
+
+
+def test_it_says_of_every_member_and_every_schema_what_it_is(shop: Shop) -> None:
+    schemas = description(shop)["components"]["schemas"]
+    untold = [name for name, schema in schemas.items() if not schema.get("description")]
+    untold += [
+        f"{name}.{member}"
+        for name, schema in schemas.items()
+        for member, rule in schema.get("properties", {}).items()
+        if not rule.get("description")
+    ]
+    assert untold == []
+
+
+def test_its_words_are_those_of_the_code(shop: Shop) -> None:
+    schemas = description(shop)["components"]["schemas"]
+
+    def words(schema: str, member: str) -> set[str]:
+        return set(schemas[schema]["properties"][member]["enum"])
+
+    assert words("OrderAnswer", "status") == {*OrderStatus}
+    assert words("ItemAnswer", "status") == {"held", *State} - {State.ASKED}
+    assert words("ItemAnswer", "reason") == {"bought_before", *Reason}
+    assert words("RejectedAnswer", "reason") == {*Reason}
+    assert words("PlacementsAnswer", "reason") == {*Answered}
+    assert words("PurchaseAnswer", "reason") == {*Why}
+
+
+def test_its_operations_have_names_of_their_own_that_programs_can_use(shop: Shop) -> None:
+    operations = [one for path in description(shop)["paths"].values() for one in path.values()]
+    names = [one["operationId"] for one in operations]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+    assert all(one["description"] for one in operations)
+
+
+def test_every_code_that_is_answered_is_listed(shop: Shop, shopper: Shopper) -> None:
+    schemas = description(shop)["components"]["schemas"]
+    listed = set(schemas["ProblemAnswer"]["properties"]["code"]["examples"])
+    page, server = shopper.client, shop.app.test_client()
+    shopper.add()
+    met = {
+        problem.json["code"]
+        for problem in (
+            page.post("/rokt/cart/updates", json={}),
+            page.post("/rokt/cart/updates", json={}, headers=BRIDGE | {"Origin": "null"}),
+            page.post("/rokt/cart/updates", json=[], headers=BRIDGE),
+            page.post("/rokt/cart/updates", data="x", headers=BRIDGE),
+            page.post("/rokt/cart/updates", json={}, headers=BRIDGE),
+            page.post("/rokt/orders", json={}, headers=BRIDGE),
+            server.post("/rokt/orders", json={}),
+            server_get(shop, "/orders/none"),
+            server_post(shop, "/orders", {"handle": "nobody", "orderId": "A-1"}),
+        )
+        if problem.json
+    }
+    assert met == listed & met
+    assert len(met) == 9
