@@ -13,11 +13,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from bff.cart.held_cart import CartItem, HeldCart
-from bff.cart.reservation import Reason, Reservation, State, Wish
+from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.cart.shown_cart import Item, totals_of, view_reservation
 from bff.money import to_minor
 
-NOTHING_ELSE = Wish()
+NOTHING_ELSE = ReserveOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Quote:
     expires_at: datetime | None
     cart_version: int = 0
     reservation_ids: tuple[str, ...] = ()
-    wish: Wish = field(default_factory=Wish, repr=False)
+    wish: ReserveOptions = field(default_factory=ReserveOptions, repr=False)
     former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -78,7 +78,7 @@ def make_quote(
     cart: HeldCart,
     rows: Sequence[Reservation],
     unanswered: Mapping[str, Reason],
-    wish: Wish = NOTHING_ELSE,
+    wish: ReserveOptions = NOTHING_ELSE,
 ) -> Quote:
     """Decide what may be charged. Source of the rules: design, "Rules of the held cart" 10.
 

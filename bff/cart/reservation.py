@@ -63,7 +63,7 @@ PASSING = frozenset({Reason.UNREACHABLE, Reason.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReserveOptions:
     """What the shop asks with: prices the shopper took, and documented optional members."""
 
     accept_prices: Mapping[str, Decimal] = field(default_factory=dict)
@@ -72,14 +72,14 @@ class Wish:
     merchant_id: str | None = None
     accept_language: str | None = field(default=None, repr=False)
 
-    def members(self) -> Wish:
+    def members(self) -> ReserveOptions:
         """Return what goes to Rokt; the prices are ours, and kept with the reservations."""
         return replace(self, accept_prices={})
 
-    def over(self, earlier: Wish) -> Wish:
+    def over(self, earlier: ReserveOptions) -> ReserveOptions:
         """Return the members of both; where both name one, this one counts."""
         paypal, merchant = self.is_paypal_payment, self.merchant_id
-        return Wish(
+        return ReserveOptions(
             attributes={**earlier.attributes, **self.attributes},
             is_paypal_payment=earlier.is_paypal_payment if paypal is None else paypal,
             merchant_id=earlier.merchant_id if merchant is None else merchant,

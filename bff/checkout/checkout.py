@@ -20,18 +20,18 @@ from bff.cart.held_cart import HeldCart, Update, apply, bounded
 from bff.cart.linked_products import check_products, follow_products
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
-from bff.cart.reservation import State, Wish
+from bff.cart.reservation import ReserveOptions, State
 from bff.cart.shown_cart import Cart, view_cart
-from bff.checkout.confirm import Confirming
-from bff.checkout.reserve import OPEN_STATES, Reserving
+from bff.checkout.confirm import Confirmation
+from bff.checkout.reserve import OPEN_STATES, QuoteMaker
 from bff.config.settings import Settings
 from bff.errors import Code, InvalidInput, NotFound, Unauthorized
 from bff.ops.purge import batches
 from bff.outbox.delivery import Delivery
-from bff.outbox.order_status import Watcher
-from bff.outbox.releases import Releasing
+from bff.outbox.order_status import Listener
+from bff.outbox.releases import Releases
 from bff.outbox.senders import SENDERS
-from bff.outbox.sweep import Sweeping
+from bff.outbox.sweep import Sweep
 from bff.outbox.worker import Worker
 from bff.rokt.bulkhead import Places
 from bff.rokt.calls import any_call
@@ -76,7 +76,7 @@ class Checkout:
         database: Store,
         api: CartApi,
         clock: Callable[[], datetime],
-        watcher: Watcher,
+        watcher: Listener,
     ) -> None:
         self._settings = settings
         self._store = database
@@ -88,13 +88,13 @@ class Checkout:
         # for from being delivered, nor a backlog of it keep shoppers waiting.
         senders = api.with_places(Places(SENDERS, SENDERS))
         self.delivery = Delivery(settings, database, senders, clock, watcher)
-        self._releasing = Releasing(settings, in_line)
-        sweeping = Sweeping(settings, database, clock)
+        self._releasing = Releases(settings, in_line)
+        sweeping = Sweep(settings, database, clock)
         self.worker = Worker(
             self.delivery, sweeping.batches, lambda: batches(database, clock()), clock
         )
-        self._reserving = Reserving(settings, database, api, clock, self._releasing)
-        self._confirming = Confirming(settings, database, in_line, self._releasing, clock)
+        self._reserving = QuoteMaker(settings, database, api, clock, self._releasing)
+        self._confirming = Confirmation(settings, database, in_line, self._releasing, clock)
 
     def open_session(self, promised: str | None = None) -> str:
         """Start a session with an empty cart and return its handle.
@@ -159,7 +159,7 @@ class Checkout:
         limit = self._settings.placements_timeout
         return read_placements(self.api.send(call, limit=limit, session_id=session.id))
 
-    def reserve(self, handle: str, wish: Wish) -> Quote:
+    def reserve(self, handle: str, wish: ReserveOptions) -> Quote:
         """Hold at Rokt what the shopper has, and return what may be charged.
 
         Never raises for what Rokt does: without it, the quote is empty and says why.
@@ -230,7 +230,7 @@ class Checkout:
         return self._confirming.order(order_id)
 
     def cancel(self, order_id: str, cart_item_id: str | None) -> Order:
-        """Cancel items after they were confirmed; see ``Confirming.cancel`` for its errors."""
+        """Cancel items after they were confirmed; see ``Confirmation.cancel`` for its errors."""
         return self._confirming.cancel(order_id, cart_item_id)
 
     def refunded(self, order_id: str) -> None:

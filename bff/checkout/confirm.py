@@ -16,14 +16,14 @@ from sqlalchemy.exc import IntegrityError
 
 from bff.cart.order import Order, Purchase
 from bff.cart.reservation import Reservation, State
-from bff.checkout.new_order import Recorded, Recording
+from bff.checkout.new_order import NewOrders, Recorded
 from bff.config.settings import Settings
 from bff.errors import Code, Conflict, NotFound, StoreUnavailable
 from bff.faultpoints import reach
 from bff.outbox.delivery import Delivery
 from bff.outbox.order_status import read_order
-from bff.outbox.queue import Owed
-from bff.outbox.releases import Releasing
+from bff.outbox.queue import OwedCall
+from bff.outbox.releases import Releases
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 RELEASE_SHARE = 0.25
 
 
-class Confirming:
+class Confirmation:
     """Turns quotes into orders, and cancels them."""
 
     def __init__(
@@ -45,14 +45,14 @@ class Confirming:
         settings: Settings,
         database: Store,
         delivery: Delivery,
-        releasing: Releasing,
+        releasing: Releases,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
         self._store = database
         self._delivery = delivery
         self._releasing = releasing
-        self._recording = Recording(settings, releasing)
+        self._recording = NewOrders(settings, releasing)
         self._clock = clock
 
     def confirm(self, session_id: str, purchase: Purchase) -> tuple[Order, bool]:
@@ -171,7 +171,7 @@ class Confirming:
             self._delivery.attempt(one, limit=end - time.monotonic())
         return self.order(order_id)
 
-    def _cancel(self, connection: Connection, row: Reservation, now: datetime) -> Owed | None:
+    def _cancel(self, connection: Connection, row: Reservation, now: datetime) -> OwedCall | None:
         if row.state is State.CONFIRMING:
             # Cancel never overtakes confirm: delivery owes it once Rokt has confirmed.
             ledger.change(connection, row.id, State.CONFIRMING, cancel_requested=True)

@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from bff.cart.held_cart import CartItem, Update
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
-from bff.cart.reservation import Reason, Wish
+from bff.cart.reservation import Reason, ReserveOptions
 from bff.cart.shown_cart import Item
 from bff.checkout.checkout import Checkout
 from bff.errors import Unauthorized
@@ -42,7 +42,7 @@ from bff.store.tables import quotes, sessions
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class BegunPurchase:
     """A press whose items are reserved: ``quote`` may be charged unless ``why`` says no.
 
     ``order``: it was bought before, and this is a repetition, or says to be one: then ``why`` says
@@ -55,7 +55,7 @@ class Begun:
     why: Why | None = None
 
 
-class Buying:
+class InstantPurchases:
     """Begins presses, and confirms those that were paid for."""
 
     def __init__(self, database: Store, checkout: Checkout, clock: Callable[[], datetime]) -> None:
@@ -63,7 +63,7 @@ class Buying:
         self._checkout = checkout
         self._clock = clock
 
-    def begin(self, handle: str, press: Press, wish: Wish) -> Begun:
+    def begin(self, handle: str, press: PurchaseRequest, wish: ReserveOptions) -> BegunPurchase:
         """Hold and reserve a press's items for the shopper of a handle.
 
         Raises ``Unauthorized`` for a handle without a live session, ``StoreUnavailable``; never
@@ -76,9 +76,11 @@ class Buying:
         ids = ids_of(shopper, press.purchase_id)
         before = self._before(ids)
         if isinstance(before, Order):
-            return Begun(own, order=before, why=difference(press, before.items))
+            return BegunPurchase(own, order=before, why=difference(press, before.items))
         if before is not None and (why := difference(press, before.items)) is not None:
-            return Begun(own, why=why)  # it is no repetition, and must not disturb the first
+            return BegunPurchase(
+                own, why=why
+            )  # it is no repetition, and must not disturb the first
         for item in press.items:
             # Late for a press that was bought meanwhile: the new cart stays empty.
             update = Update(item=item, page=press.purchase_id, seq=1, name="upsellItems")
@@ -89,13 +91,13 @@ class Buying:
             fits = quote if why is None else None
             kept = keep_quote(connection, ids, fits, self._clock())
         if kept is not None:
-            return Begun(own, kept)
+            return BegunPurchase(own, kept)
         before = self._before(ids)
         if isinstance(before, Order):
             # By a repetition that was faster.
-            return Begun(own, order=before, why=difference(press, before.items))
+            return BegunPurchase(own, order=before, why=difference(press, before.items))
         self.give_up(own)
-        return Begun(own, quote, why=why or Why.PRICE_CHANGED)
+        return BegunPurchase(own, quote, why=why or Why.PRICE_CHANGED)
 
     def confirm(self, own: str, quote: Quote, order_id: str, language: str | None) -> Order:
         """Confirm what was charged. Raises as ``Checkout.confirm`` does."""
@@ -114,7 +116,7 @@ class Buying:
         with suppress(Unauthorized):  # a repetition after a login has it now
             self._checkout.release(own)
 
-    def _open(self, handle: str, own: str, press: Press) -> Session:
+    def _open(self, handle: str, own: str, press: PurchaseRequest) -> Session:
         """Start the press's session, once; return the shopper's."""
         now = self._clock()
         try:
@@ -127,7 +129,7 @@ class Buying:
             return self._open(handle, own, press)  # a repetition was faster; now it is there
         return shopper
 
-    def _before(self, ids: Pressed) -> Order | Quote | None:
+    def _before(self, ids: PurchaseIds) -> Order | Quote | None:
         """Return what the press was before: bought, or given to the shop to be charged."""
         with self._store.read() as connection:
             order_id = order_book.first_order(connection, ids.session_id)
@@ -153,7 +155,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class PurchaseRequest:
     """One press of the button: what the shopper saw and took.
 
     ``said`` is the message as it came, for the answer.
@@ -164,7 +166,7 @@ class Press:
     said: Mapping[str, Any] = field(repr=False)
 
 
-def hindrance(press: Press, quote: Quote) -> Why | None:
+def hindrance(press: PurchaseRequest, quote: Quote) -> Why | None:
     """Say why a quote is not what the shopper pressed the button for, None when it is.
 
     All of it or nothing: the shopper took one total. Rokt's price may be lower, never higher.
@@ -176,7 +178,7 @@ def hindrance(press: Press, quote: Quote) -> Why | None:
     return difference(press, quote.items)
 
 
-def difference(press: Press, items: Sequence[Item]) -> Why | None:
+def difference(press: PurchaseRequest, items: Sequence[Item]) -> Why | None:
     """Say how items at Rokt are other than what was pressed for, None when they are that.
 
     They can be: a press may come again with the same id and say something else.
@@ -195,23 +197,23 @@ SESSION_OF_A_PRESS = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
+class PurchaseIds:
     """The ids of a press's session and of its quote, the one that is charged."""
 
     session_id: str
     quote_id: str
 
 
-def ids_of(shopper: Session, purchase_id: str) -> Pressed:
+def ids_of(shopper: Session, purchase_id: str) -> PurchaseIds:
     """Return the ids of a shopper's press; nobody can guess them, as none can the shopper's."""
     of_shopper = UUID(shopper.id)
-    return Pressed(
+    return PurchaseIds(
         session_id=str(uuid5(of_shopper, f"session {purchase_id}")),
         quote_id=str(uuid5(of_shopper, f"quote {purchase_id}")),
     )
 
 
-def open_press(connection: Connection, ids: Pressed, own: str, now: datetime) -> None:
+def open_press(connection: Connection, ids: PurchaseIds, own: str, now: datetime) -> None:
     """Start a press's session, once, known by the handle ``own``.
 
     Where a login gave the shopper another handle since, the press's follows it.
@@ -229,7 +231,7 @@ def open_press(connection: Connection, ids: Pressed, own: str, now: datetime) ->
 
 
 def keep_quote(
-    connection: Connection, ids: Pressed, quote: Quote | None, now: datetime
+    connection: Connection, ids: PurchaseIds, quote: Quote | None, now: datetime
 ) -> Quote | None:
     """Make a quote the one of its press, for the shop to charge; None when the total is another.
 

@@ -21,8 +21,8 @@ from bff.checkout.order_rows import anew, bought_before, by_quantity
 from bff.config.settings import Settings
 from bff.errors import Code, NotFound
 from bff.outbox import queue as outbox
-from bff.outbox.queue import Owed
-from bff.outbox.releases import Releasing
+from bff.outbox.queue import OwedCall
+from bff.outbox.releases import Releases
 from bff.rokt.calls import confirm_of
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
@@ -48,16 +48,16 @@ class Recorded:
     releases give back. ``is_paid_twice``: it paid for what another order had bought.
     """
 
-    confirm: Owed | None
-    releases: list[Owed]
+    confirm: OwedCall | None
+    releases: list[OwedCall]
     renews: bool = False
     is_paid_twice: bool = False
 
 
-class Recording:
+class NewOrders:
     """Writes paid orders."""
 
-    def __init__(self, settings: Settings, releasing: Releasing) -> None:
+    def __init__(self, settings: Settings, releasing: Releases) -> None:
         self._settings = settings
         self._releasing = releasing
 
@@ -106,7 +106,7 @@ class Recording:
         renews = any(row.item_reservation_id is None and not row.by_quantity for row in buys)
         return Recorded(owed, released, renews, is_paid_twice=len(buys) < len(rows))
 
-    def _owe_confirm(self, connection: Connection, order: OrderRow, now: datetime) -> Owed:
+    def _owe_confirm(self, connection: Connection, order: OrderRow, now: datetime) -> OwedCall:
         """Owe the confirm of what the order buys, for this process to send at once."""
         buys = [
             row
@@ -227,7 +227,7 @@ class Recording:
         rows: Sequence[Reservation],
         language: str | None,
         now: datetime,
-    ) -> list[Owed]:
+    ) -> list[OwedCall]:
         """Leave what came after the quote in a new cart, and give back what was not bought.
 
         What is left is reserved anew with the new cart id: a reservation belongs to its cart.

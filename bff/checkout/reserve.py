@@ -19,11 +19,19 @@ from sqlalchemy import Connection
 
 from bff.cart.held_cart import Line
 from bff.cart.quote import Quote, make_quote, says_the_same
-from bff.cart.reservation import Plan, Reason, Reservation, State, Wish, ask_for, plan_reserve
+from bff.cart.reservation import (
+    Plan,
+    Reason,
+    Reservation,
+    ReserveOptions,
+    State,
+    ask_for,
+    plan_reserve,
+)
 from bff.config.settings import Settings
 from bff.faultpoints import reach
-from bff.outbox.queue import LEASE, Owed
-from bff.outbox.releases import Releasing
+from bff.outbox.queue import LEASE, OwedCall
+from bff.outbox.releases import Releases
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import NotSent, Refused
 from bff.rokt.reserve import Asking, Verdict, doubt, is_useless, read_outcome, still_held
@@ -57,7 +65,7 @@ class _Started:
     token: str = field(repr=False)
 
 
-class Reserving:
+class QuoteMaker:
     """Makes quotes."""
 
     def __init__(
@@ -66,7 +74,7 @@ class Reserving:
         database: Store,
         api: CartApi,
         clock: Callable[[], datetime],
-        releasing: Releasing,
+        releasing: Releases,
     ) -> None:
         self._settings = settings
         self._store = database
@@ -75,7 +83,7 @@ class Reserving:
         self._clock = clock
         self._releasing = releasing
 
-    def quote(self, session_id: str, wish: Wish) -> tuple[Quote, bool]:
+    def quote(self, session_id: str, wish: ReserveOptions) -> tuple[Quote, bool]:
         """Reserve what is new or changed and return the quote, and whether anything changed.
 
         Never raises for what Rokt does: what could not be had is in ``quote.rejected``.
@@ -98,7 +106,7 @@ class Reserving:
             if time.monotonic() >= end:
                 return self._quote_without_asking(session_id, wish), True
 
-    def _begin(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
+    def _begin(self, session_id: str, wish: ReserveOptions, end: float) -> _Started | Quote | None:
         """Start, waiting for another request of this session that reserves; None: in vain."""
         started = self._start(session_id, wish, end)
         if started is not None:
@@ -120,7 +128,7 @@ class Reserving:
         until = session.lease_until if session else None
         return until is not None and until > now
 
-    def _start(self, session_id: str, wish: Wish, end: float) -> _Started | Quote | None:
+    def _start(self, session_id: str, wish: ReserveOptions, end: float) -> _Started | Quote | None:
         """Plan under a lease; a quote where nothing is to be done, None while it is taken."""
         with self._store.write() as connection:
             session = get_session(connection, session_id)
@@ -164,7 +172,9 @@ class Reserving:
         rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
         return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
 
-    def _settle(self, started: _Started, wish: Wish, verdict: Verdict, end: float) -> Quote | None:
+    def _settle(
+        self, started: _Started, wish: ReserveOptions, verdict: Verdict, end: float
+    ) -> Quote | None:
         """Write what became of the rows and quote; None when the cart changed meanwhile.
 
         What was reserved then stays so, as far as the next plan finds it still wanted.
@@ -205,13 +215,18 @@ class Reserving:
         self._give_back(owed, end)
         return quote
 
-    def _give_back(self, owed: Sequence[Owed], end: float) -> None:
+    def _give_back(self, owed: Sequence[OwedCall], end: float) -> None:
         """Send releases with a share of the time that is left; the rest is delivery's."""
         share = self._settings.reserve_timeout * RELEASE_SHARE
         self._releasing.send(owed, limit=min(share, end - time.monotonic()))
 
     def _keep_quote(
-        self, connection: Connection, session: Session, plan: Plan, wish: Wish, now: datetime
+        self,
+        connection: Connection,
+        session: Session,
+        plan: Plan,
+        wish: ReserveOptions,
+        now: datetime,
     ) -> Quote:
         """Return the last quote where it still says the same, else one from what is reserved."""
         members = _kept(connection, session, wish)
@@ -222,7 +237,7 @@ class Reserving:
         add_quote(connection, session.id, quote, now=now)
         return quote
 
-    def _quote_without_asking(self, session_id: str, wish: Wish) -> Quote:
+    def _quote_without_asking(self, session_id: str, wish: ReserveOptions) -> Quote:
         """Quote what is reserved already; the rest was not asked for, as somebody else is."""
         with self._store.write() as connection:
             session = get_session(connection, session_id)
@@ -261,7 +276,7 @@ def accepted_price(
     return given if given is not None else next((x for x in before if x is not None), None)
 
 
-def _kept(connection: Connection, session: Session, wish: Wish) -> Wish:
+def _kept(connection: Connection, session: Session, wish: ReserveOptions) -> ReserveOptions:
     """Return the members behind a quote for which nothing was asked anew.
 
     What is reserved was asked for with those of the last quote. What this reserve names and that

@@ -13,8 +13,8 @@ from uuid import UUID
 from flask import Response, jsonify, request
 
 from bff.cart.quote import Quote
-from bff.cart.reservation import Wish
-from bff.checkout.instant_purchase import Buying, Press, Why
+from bff.cart.reservation import ReserveOptions
+from bff.checkout.instant_purchase import InstantPurchases, PurchaseRequest, Why
 from bff.errors import BffError, InvalidInput, Unauthorized
 from bff.extension.arguments import order_id_text
 from bff.web.guard import Caller, admit
@@ -49,10 +49,12 @@ def press(charge: Charge) -> Response:
         return refused(error)
 
 
-def _buy(buying: Buying, charge: Charge, handle: str, pressed: Press) -> dict[str, object]:
+def _buy(
+    buying: InstantPurchases, charge: Charge, handle: str, pressed: PurchaseRequest
+) -> dict[str, object]:
     language = shopper_language()
     try:
-        begun = buying.begin(handle, pressed, Wish(accept_language=language))
+        begun = buying.begin(handle, pressed, ReserveOptions(accept_language=language))
     except Unauthorized:
         return not_bought(pressed.said, Why.NO_SESSION)
     if begun.order is not None and begun.why is None:

@@ -9,7 +9,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from bff.checkout.checkout import Checkout
-from bff.checkout.instant_purchase import Buying
+from bff.checkout.instant_purchase import InstantPurchases
 from bff.config.settings import Settings
 from bff.extension import setup as starting
 from bff.extension.csp import sources
@@ -74,7 +74,7 @@ class Upsells(Verbs):
             settings=settings,
             store=store,
             checkout=checkout,
-            buying=Buying(store, checkout, self._clock),
+            buying=InstantPurchases(store, checkout, self._clock),
             limits=Limits(settings),
         )
         app.after_request(set_cookie)

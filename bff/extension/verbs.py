@@ -12,7 +12,7 @@ from flask import Response, has_request_context, request
 from bff.cart.held_cart import Update
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Cart
 from bff.checkout.checkout import EMPTY_CART
 from bff.errors import Code, NotFound, SessionMoved, Unauthorized
@@ -109,7 +109,7 @@ class Verbs:
         ``InvalidInput`` that names a wrong argument, and ``StoreUnavailable``: then there is
         nothing of Rokt's to charge or to confirm. Never raises for what Rokt does.
         """
-        wish = Wish(
+        wish = ReserveOptions(
             accept_prices=read_prices(accept_prices),
             attributes=texts(attributes),
             is_paypal_payment=switch_or_none("isPayPalPayment", is_paypal_payment),

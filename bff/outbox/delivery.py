@@ -21,10 +21,10 @@ from bff.errors import StoreUnavailable
 from bff.faultpoints import reach
 from bff.outbox import expiry as lapsing
 from bff.outbox import queue as outbox
-from bff.outbox.order_status import Watcher, read_order
-from bff.outbox.queue import Owed
-from bff.outbox.renewal import Renewing
-from bff.outbox.settlement import Settling
+from bff.outbox.order_status import Listener, read_order
+from bff.outbox.queue import OwedCall
+from bff.outbox.renewal import Renewal
+from bff.outbox.settlement import Settlement
 from bff.rokt.calls import Kind
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import NotSent, Outcome, Refused, Unknown
@@ -56,7 +56,7 @@ LEASE_SLACK = 2.0
 class Answered:
     """A call that was made and not written down yet."""
 
-    owed: Owed
+    owed: OwedCall
     outcome: Outcome
 
 
@@ -64,7 +64,7 @@ class Answered:
 class Claimed:
     """A row to attempt. ``renews``: its items may have to be reserved again before."""
 
-    owed: Owed
+    owed: OwedCall
     renews: bool
 
 
@@ -77,17 +77,17 @@ class Delivery:
         store: Store,
         api: CartApi,
         clock: Callable[[], datetime],
-        watcher: Watcher,
+        watcher: Listener,
     ) -> None:
         self._settings = settings
         self._store = store
         self._api = api
         self._clock = clock
         self._watcher = watcher
-        self._renewing = Renewing(settings, store, api, clock)
-        self.settling = Settling(settings, clock)
+        self._renewing = Renewal(settings, store, api, clock)
+        self.settling = Settlement(settings, clock)
 
-    def attempt(self, owed: Owed, *, limit: float, renews: bool = True) -> None:
+    def attempt(self, owed: OwedCall, *, limit: float, renews: bool = True) -> None:
         """Make one attempt at a claimed row, and write it down, within ``limit`` seconds.
 
         Raises ``StoreUnavailable``.
@@ -99,7 +99,7 @@ class Delivery:
             self.write(answered, wait=max(end - time.monotonic(), LEAST_TIME))
 
     def make(
-        self, owed: Owed, *, limit: float | None = None, renews: bool = True
+        self, owed: OwedCall, *, limit: float | None = None, renews: bool = True
     ) -> Answered | None:
         """Make one attempt at a claimed row, within ``limit`` seconds (by default confirm's).
 
@@ -115,7 +115,7 @@ class Delivery:
         except Exception as error:
             return Answered(owed, NotSent(_failed(owed, error)))
 
-    def _make(self, owed: Owed, end: float, renews: bool) -> Answered | None:
+    def _make(self, owed: OwedCall, end: float, renews: bool) -> Answered | None:
         if not (renews and owed.call.kind is Kind.CONFIRM):
             answered: Answered | None = self._send(owed, end)
         else:
@@ -124,7 +124,7 @@ class Delivery:
             return self._renew_and_send(answered.owed, end)
         return answered
 
-    def _renew_and_send(self, owed: Owed, end: float) -> Answered | None:
+    def _renew_and_send(self, owed: OwedCall, end: float) -> Answered | None:
         """Send a confirm, made ready before; None when there is nothing to send now."""
         left = _time_left(owed, end)
         if left < LEAST_TIME:
@@ -134,7 +134,7 @@ class Delivery:
             self.tell(owed.order_id)
         return None if prepared.owed is None else self._send(prepared.owed, end)
 
-    def _send(self, owed: Owed, end: float) -> Answered:
+    def _send(self, owed: OwedCall, end: float) -> Answered:
         left = _time_left(owed, end)
         if left < LEAST_TIME:
             # Rather than a call that would be cut off, and that nobody knew anything of.
@@ -257,7 +257,7 @@ class Delivery:
         self._watcher.order_settled(order)
 
 
-def _time_left(owed: Owed, end: float) -> float:
+def _time_left(owed: OwedCall, end: float) -> float:
     """Return the seconds that a call may take: until ``end``, and while the lease holds.
 
     Who has waited longer than that before sending must not: somebody else has the row by now.
@@ -265,7 +265,7 @@ def _time_left(owed: Owed, end: float) -> float:
     return min(end, owed.until - LEASE_SLACK) - time.monotonic()
 
 
-def _failed(owed: Owed, error: Exception) -> str:
+def _failed(owed: OwedCall, error: Exception) -> str:
     """Say, and log, what kept an attempt from ending as it should: a fault of ours.
 
     Without the error's text, which may hold a shopper's data.

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, or_, select
 
 from bff.cart.reservation import Reservation, State
 from bff.outbox import queue as outbox
-from bff.outbox.queue import Owed
+from bff.outbox.queue import OwedCall
 from bff.rokt.calls import Kind
 from bff.rokt.outcomes import Outcome, Refused
 from bff.rokt.responses import says_expired
@@ -38,7 +38,7 @@ def gone(rows: Sequence[Reservation], now: datetime) -> list[Reservation]:
     ]
 
 
-def to_look_at(connection: Connection, owed: Sequence[Owed], now: datetime) -> frozenset[int]:
+def to_look_at(connection: Connection, owed: Sequence[OwedCall], now: datetime) -> frozenset[int]:
     """Return the ids of the owed calls that have such rows.
 
     One query for many calls: nearly all of them go out as they are.
@@ -60,7 +60,7 @@ def to_look_at(connection: Connection, owed: Sequence[Owed], now: datetime) -> f
     return frozenset(subjects[subject] for subject in found)
 
 
-def may_be_lapsed(owed: Owed, outcome: Outcome) -> bool:
+def may_be_lapsed(owed: OwedCall, outcome: Outcome) -> bool:
     """Tell whether Rokt refused a confirm, which surely had no effect, as expired. Pure."""
     return (
         owed.call.kind is Kind.CONFIRM
@@ -70,7 +70,9 @@ def may_be_lapsed(owed: Owed, outcome: Outcome) -> bool:
     )
 
 
-def take_for_lapsed(connection: Connection, owed: Owed, outcome: Refused, now: datetime) -> bool:
+def take_for_lapsed(
+    connection: Connection, owed: OwedCall, outcome: Refused, now: datetime
+) -> bool:
     """Note that the reservations of a confirm, or those that a refusal names, are gone.
 
     False where there are none, and where the lease on the confirm is lost.

@@ -55,7 +55,7 @@ def count_by_state(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-class Watcher(Protocol):
+class Listener(Protocol):
     """Called after the fact, from any thread; ``session_id`` is our id, no secret."""
 
     def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:

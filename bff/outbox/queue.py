@@ -49,7 +49,7 @@ class RowState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class OwedCall:
     """A claimed row: ``token`` proves it. ``subjects`` are ids of our reservation rows.
 
     ``unknown``: an attempt before this one may have taken effect. ``attempts`` counts this one.
@@ -88,7 +88,7 @@ def enqueue(
     now: datetime,
     deadline: datetime,
     in_line: bool,
-) -> Owed:
+) -> OwedCall:
     """Write a row. ``in_line``: claimed for whoever writes it, who attempts it at once.
 
     When that attempt is never made, the lease runs out and delivery takes over. Else the row is
@@ -118,7 +118,7 @@ def enqueue(
         )
         .returning(outbox.c.id)
     ).scalar_one()
-    return Owed(
+    return OwedCall(
         id=row_id,
         call=call,
         session_id=session_id,
@@ -138,14 +138,14 @@ def is_due(connection: Connection, *, now: datetime, due_by: datetime | None = N
     return connection.execute(due.limit(1)).scalar() is not None
 
 
-def claim(connection: Connection, *, now: datetime) -> Owed | None:
+def claim(connection: Connection, *, now: datetime) -> OwedCall | None:
     """Take the row that is due longest, or None when none is. Nobody else gets it meanwhile."""
     return next(iter(claim_some(connection, now=now, most=1)), None)
 
 
 def claim_some(
     connection: Connection, *, now: datetime, most: int, due_by: datetime | None = None
-) -> list[Owed]:
+) -> list[OwedCall]:
     """Take the rows that are due longest, up to so many. Nobody else gets them meanwhile.
 
     ``due_by``: only rows that were due then, or were never tried. What was tried since is due
@@ -181,7 +181,7 @@ def claim_some(
     return [owed[row_id] for row_id in found if row_id in owed]
 
 
-def hold_back(connection: Connection, owed: Owed) -> bool:
+def hold_back(connection: Connection, owed: OwedCall) -> bool:
     """Note that the bytes of a claimed row do not go out yet. False when the lease is lost."""
     result = connection.execute(
         outbox.update()
@@ -192,7 +192,7 @@ def hold_back(connection: Connection, owed: Owed) -> bool:
 
 
 def settle(
-    connection: Connection, owed: Owed, state: RowState, last_error: str | None = None
+    connection: Connection, owed: OwedCall, state: RowState, last_error: str | None = None
 ) -> bool:
     """Close a row for good. False when the lease is not ours any more: then do nothing else."""
     return _write(connection, owed, state=state.value, last_error=last_error, unknown=owed.unknown)
@@ -200,7 +200,7 @@ def settle(
 
 def postpone(
     connection: Connection,
-    owed: Owed,
+    owed: OwedCall,
     *,
     now: datetime,
     retry_after: float | None,
@@ -232,7 +232,7 @@ def _due(now: datetime, lease_now: datetime, due_by: datetime | None) -> Select[
     return query.order_by(outbox.c.next_attempt_at, outbox.c.id)
 
 
-def _write(connection: Connection, owed: Owed, **values: Any) -> bool:
+def _write(connection: Connection, owed: OwedCall, **values: Any) -> bool:
     result = connection.execute(
         outbox.update()
         .where(
@@ -245,8 +245,8 @@ def _write(connection: Connection, owed: Owed, **values: Any) -> bool:
     return result.rowcount == 1
 
 
-def _owed(row: Row[Any], token: str) -> Owed:
-    return Owed(
+def _owed(row: Row[Any], token: str) -> OwedCall:
+    return OwedCall(
         id=row.id,
         call=Call(Kind[row.kind.upper()], bytes(row.body), json.loads(row.headers)),
         session_id=row.session_id,

@@ -18,12 +18,12 @@ from bff.config.settings import Settings
 from bff.faultpoints import reach
 from bff.outbox import queue as outbox
 from bff.outbox.delivery import Delivery
-from bff.outbox.queue import Owed
+from bff.outbox.queue import OwedCall
 from bff.rokt.calls import release_call
 from bff.store import reservations as ledger
 
 
-class Releasing:
+class Releases:
     """Owes releases and attempts them in line."""
 
     def __init__(self, settings: Settings, delivery: Delivery) -> None:
@@ -38,7 +38,7 @@ class Releasing:
         *,
         attributes: Mapping[str, str] | None = None,
         accept_language: str | None = None,
-    ) -> list[Owed]:
+    ) -> list[OwedCall]:
         """Let go of these rows and write the calls that tell Rokt, one a cart and Rokt session.
 
         Rows in the state reserved become released; those that are no longer so are left alone.
@@ -74,7 +74,7 @@ class Releasing:
             reach("release.owing")
         return owed
 
-    def send(self, owed: Sequence[Owed], *, limit: float) -> None:
+    def send(self, owed: Sequence[OwedCall], *, limit: float) -> None:
         """Attempt these calls within ``limit`` seconds; what fails is delivery's."""
         if owed:
             reach("release.owed")

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bff.cart.order import OrderRow, OrderStatus
-from bff.cart.reservation import Reservation, State, Wish
+from bff.cart.reservation import Reservation, ReserveOptions, State
 from bff.config.settings import Settings
 from bff.faultpoints import reach
 from bff.outbox import expiry as lapsing
 from bff.outbox import queue as outbox
 from bff.outbox import renewal as ghosts
-from bff.outbox.queue import Owed, RowState
+from bff.outbox.queue import OwedCall, RowState
 from bff.rokt.calls import confirm_of, release_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Unknown
@@ -48,7 +48,7 @@ NOT_TO_BE_HAD = "an item could not be reserved again at its price"
 class Ready:
     """``owed``: what to send now, if anything. ``changed``: the order is to be told of."""
 
-    owed: Owed | None
+    owed: OwedCall | None
     changed: bool = False
 
 
@@ -62,7 +62,7 @@ class _Asking:
     notes: Mapping[str, Reservation]
 
 
-class Renewing:
+class Renewal:
     """Gets a confirm ready to be sent."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Renewing:
         self._asking = Asking(api)
         self._clock = clock
 
-    def prepare(self, owed: Owed, *, limit: float) -> Ready:
+    def prepare(self, owed: OwedCall, *, limit: float) -> Ready:
         """Return the confirm to send: this one, or another with new reservations in it.
 
         Nothing to send when Rokt did not answer (the row is postponed) or when no item is left
@@ -114,7 +114,7 @@ class Renewing:
         return ready
 
     def _settle(
-        self, connection: Connection, owed: Owed, asking: _Asking, verdict: Verdict
+        self, connection: Connection, owed: OwedCall, asking: _Asking, verdict: Verdict
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
@@ -160,7 +160,7 @@ class Renewing:
 
     @staticmethod
     def _later(
-        connection: Connection, owed: Owed, order: OrderRow, outcome: Outcome, now: datetime
+        connection: Connection, owed: OwedCall, order: OrderRow, outcome: Outcome, now: datetime
     ) -> bool:
         # The confirm itself was not sent, so this attempt cannot have taken effect.
         postponed = outbox.postpone(
@@ -187,7 +187,7 @@ class Renewing:
     def _give_back(
         self,
         connection: Connection,
-        owed: Owed,
+        owed: OwedCall,
         order: OrderRow,
         rows: Sequence[Reservation],
         now: datetime,
@@ -209,7 +209,9 @@ class Renewing:
             in_line=False,
         )
 
-    def _again(self, connection: Connection, owed: Owed, order: OrderRow, now: datetime) -> Ready:
+    def _again(
+        self, connection: Connection, owed: OwedCall, order: OrderRow, now: datetime
+    ) -> Ready:
         """Open the row with the new bytes; none when no item is left to confirm."""
         subjects = ledger.rows_by_id(connection, owed.subjects)
         rows = [row for row in subjects if row.state is State.CONFIRMING]
@@ -233,12 +235,12 @@ class Renewing:
         return Ready(again, changed)
 
 
-def _wish_of(connection: Connection, order: OrderRow) -> Wish:
+def _wish_of(connection: Connection, order: OrderRow) -> ReserveOptions:
     """Return what the items were asked for with: by the reserve whose quote was paid.
 
     The order's own attributes are for its confirm.
     """
-    told = Wish(accept_language=order.accept_language)
+    told = ReserveOptions(accept_language=order.accept_language)
     if order.quote_id is None:
         return told
     quote = find_quote(connection, order.session_id, order.quote_id)

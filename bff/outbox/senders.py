@@ -29,7 +29,7 @@ SENDERS = 8
 PATIENCE = 0.5
 
 
-class Draining:
+class SenderPool:
     """One worker's senders. Use as a context manager: at the end the calls under way finish."""
 
     def __init__(self, delivery: Delivery, senders: int = SENDERS) -> None:

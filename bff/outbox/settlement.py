@@ -17,7 +17,7 @@ from bff.cart.order import OrderRow, OrderStatus, order_status
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import Settings
 from bff.outbox import queue as outbox
-from bff.outbox.queue import Owed, RowState
+from bff.outbox.queue import OwedCall, RowState
 from bff.rokt.calls import Kind, cancel_call
 from bff.rokt.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from bff.rokt.responses import read_confirm
@@ -42,14 +42,14 @@ EARLIER = "an earlier call may have taken effect"
 WITHOUT_SOME = "Rokt confirmed the order without some of its items"
 
 
-class Settling:
+class Settlement:
     """Settles owed calls."""
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._settings = settings
         self._clock = clock
 
-    def settle(self, connection: Connection, owed: Owed, outcome: Outcome) -> bool:
+    def settle(self, connection: Connection, owed: OwedCall, outcome: Outcome) -> bool:
         """Write what the outcome means; True when the order's status is another one now."""
         order = None
         if owed.order_id is not None:
@@ -80,7 +80,7 @@ class Settling:
     def _confirmed(
         self,
         connection: Connection,
-        owed: Owed,
+        owed: OwedCall,
         order: OrderRow,
         answer: object,
         error: str | None,
@@ -133,7 +133,7 @@ class Settling:
         now: datetime,
         *,
         in_line: bool = False,
-    ) -> Owed:
+    ) -> OwedCall:
         """Write the row of a cancel for an item that is confirmed."""
         return outbox.enqueue(
             connection,
@@ -147,14 +147,14 @@ class Settling:
         )
 
 
-def _was_ours(owed: Owed, outcome: Refused) -> bool:
+def _was_ours(owed: OwedCall, outcome: Refused) -> bool:
     # Rokt does not say what a second confirm or cancel is answered. After an attempt of which
     # nobody knows, "already confirmed" can only mean ours.
     before = DONE_BEFORE.get(owed.call.kind)
     return owed.unknown and before is not None and outcome.already == before
 
 
-def _verdict(owed: Owed, outcome: Outcome) -> tuple[RowState, str | None]:
+def _verdict(owed: OwedCall, outcome: Outcome) -> tuple[RowState, str | None]:
     """Tell how a row ends that is not tried again, and what went wrong. Pure."""
     if isinstance(outcome, Done) or (isinstance(outcome, Refused) and _was_ours(owed, outcome)):
         return RowState.DONE, None
@@ -168,7 +168,7 @@ def _verdict(owed: Owed, outcome: Outcome) -> tuple[RowState, str | None]:
 
 def _postpone(
     connection: Connection,
-    owed: Owed,
+    owed: OwedCall,
     outcome: NotSent | Unknown,
     order: OrderRow | None,
     now: datetime,
@@ -187,7 +187,7 @@ def _postpone(
 
 
 def _cancel_given_up(
-    connection: Connection, owed: Owed, order: OrderRow | None, error: str | None
+    connection: Connection, owed: OwedCall, order: OrderRow | None, error: str | None
 ) -> bool:
     """Nobody knows whether Rokt cancelled: the item stays so, for ``doctor`` and ``redrive``.
 
@@ -199,7 +199,7 @@ def _cancel_given_up(
     return False
 
 
-def _cancelled(connection: Connection, owed: Owed, error: str | None) -> bool:
+def _cancelled(connection: Connection, owed: OwedCall, error: str | None) -> bool:
     for row_id in owed.subjects:
         to = State.CANCELLED if error is None else State.CONFIRMED
         ledger.change(connection, row_id, State.CANCELLING, to)

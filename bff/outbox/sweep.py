@@ -27,7 +27,7 @@ from bff.store.tables import reservations
 BATCH = 200
 
 
-class Sweeping:
+class Sweep:
     """Sweeps one database. Any number may do so at once: a row is taken from its state once."""
 
     def __init__(self, settings: Settings, database: Store, clock: Callable[[], datetime]) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 
 from bff.errors import StoreUnavailable
 from bff.outbox.delivery import Delivery
-from bff.outbox.senders import Draining
+from bff.outbox.senders import SenderPool
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set. Nothing that goes wrong with one row ends it."""
-        with Draining(self._delivery) as draining:
+        with SenderPool(self._delivery) as draining:
             while not stop.is_set():
                 if not self._work(draining):
                     stop.wait(REST)
@@ -104,7 +104,7 @@ class Worker:
         """
         given_back = self._all_of(self._sweep, stop)
         due_by = self._clock()
-        with Draining(self._delivery) as draining:
+        with SenderPool(self._delivery) as draining:
             while not stop.is_set() and draining.step(due_by):
                 pass
         return given_back, draining.attempts
@@ -127,7 +127,7 @@ class Worker:
                 break
         return count
 
-    def _work(self, draining: Draining) -> bool:
+    def _work(self, draining: SenderPool) -> bool:
         """Deliver calls that are due, and do one step of each chore; False if there was none."""
         busy = self._guarded(draining.step)
         for chore in self._chores:

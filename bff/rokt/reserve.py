@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bff.cart.reservation import Reason, Reservation, State, Wish
+from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.rokt.calls import Call, reserve_call
 from bff.rokt.client import BUSY, CartApi
 from bff.rokt.outcomes import Done, NotSent, Outcome, Refused, Unknown
@@ -42,7 +42,7 @@ class Asking:
     def ask(
         self,
         rows: Sequence[Reservation],
-        wish: Wish,
+        wish: ReserveOptions,
         *,
         end: float,
         number: int = 1,
@@ -65,7 +65,12 @@ class Asking:
         return Verdict(rest, denied, outcome, unsure or unsure_rest)
 
     def _send(
-        self, rows: Sequence[Reservation], wish: Wish, end: float, number: int, again: bool
+        self,
+        rows: Sequence[Reservation],
+        wish: ReserveOptions,
+        end: float,
+        number: int,
+        again: bool,
     ) -> tuple[Outcome, bool]:
         """Return the outcome, and whether an attempt before it is unknown."""
         call = reserve_call(

@@ -10,7 +10,7 @@ from typing import Any
 
 from bff.cart.held_cart import CartItem, HeldCart, Line
 from bff.cart.quote import PriceChange, Quote, Rejected
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Item
 
 # An older release's document may have members that are not held any more.
@@ -80,7 +80,7 @@ def load_quote(text: str) -> Quote:
         expires_at=_time(data["expires_at"]),
         cart_version=data["cart_version"],
         reservation_ids=tuple(data["reservation_ids"]),
-        wish=Wish(**data["wish"]),
+        wish=ReserveOptions(**data["wish"]),
         former={one: tuple(ids) for one, ids in data.get("former", {}).items()},
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from bff.checkout.checkout import Checkout
-from bff.checkout.instant_purchase import Buying
+from bff.checkout.instant_purchase import InstantPurchases
 from bff.config.settings import Settings
 from bff.store.database import Store
 from bff.web.rate_limits import Limits
@@ -26,7 +26,7 @@ class Runtime:
     settings: Settings
     store: Store
     checkout: Checkout
-    buying: Buying
+    buying: InstantPurchases
     limits: Limits
 
 

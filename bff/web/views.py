@@ -13,7 +13,7 @@ from flask import Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from bff.cart.order import Purchase
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.checkout.checkout import EMPTY_CART
 from bff.errors import BffError, Unauthorized
 from bff.rokt.placements import PageQuestion
@@ -150,7 +150,7 @@ def post_reserve() -> Response:
     """Hold the items at Rokt and quote them."""
     runtime().limits.count_call(request)
     body = load(ReserveBody(), _body())
-    wish = Wish(**body, accept_language=shopper_language())
+    wish = ReserveOptions(**body, accept_language=shopper_language())
     checkout = runtime().checkout
     return jsonify(to_json(_for_shopper(lambda one: checkout.reserve(one, wish))))
 
@@ -214,7 +214,9 @@ def post_purchase() -> Response:
     data = _body()
     handle = load(PurchaseBody(), data)["handle"]
     pressed = load_press(data, here.settings)
-    begun = here.buying.begin(handle, pressed, Wish())  # the language would be the backend's
+    begun = here.buying.begin(
+        handle, pressed, ReserveOptions()
+    )  # the language would be the backend's
     return jsonify(begun_to_json(begun))
 
 

@@ -16,8 +16,8 @@ from flask import Flask
 
 from bff import Settings, upsell_call_made
 from bff.ops.redrive import redrive
-from bff.outbox.senders import Draining
-from bff.outbox.sweep import Sweeping
+from bff.outbox.senders import SenderPool
+from bff.outbox.sweep import Sweep
 from bff.rokt.calls import Kind
 from tests.campaign import facts
 from tests.campaign.cases import (
@@ -205,7 +205,7 @@ class _Journey:
         if self.case.lasts == "once":
             self.shop.deliver()
             return
-        with Draining(self.shop.parts.checkout.delivery) as draining:
+        with SenderPool(self.shop.parts.checkout.delivery) as draining:
             while draining.step():
                 pass
 
@@ -224,5 +224,5 @@ class _Journey:
         """Let what was left reserved be swept, and time take the rest."""
         parts = self.shop.parts
         self.shop.move_clocks(parts.settings.release_grace + 1)
-        Sweeping(parts.settings, parts.store, self.shop.clock).run_once()
+        Sweep(parts.settings, parts.store, self.shop.clock).run_once()
         self._work()

@@ -44,8 +44,8 @@ from bff.ops.doctor import examine_database
 from bff.ops.purge import purge
 from bff.ops.redrive import redrive
 from bff.outbox.order_status import count_by_state
-from bff.outbox.senders import Draining
-from bff.outbox.sweep import Sweeping
+from bff.outbox.senders import SenderPool
+from bff.outbox.sweep import Sweep
 from bff.store import orders as order_book
 from tests.campaign.shop_actors import (
     ITEMS,
@@ -224,7 +224,7 @@ class Machine(RuleBasedStateMachine):
 
     def work(self) -> None:
         """Deliver as the worker of a server does, with one sender, so that runs are alike."""
-        draining = Draining(self.shop.parts.checkout.delivery, senders=1)
+        draining = SenderPool(self.shop.parts.checkout.delivery, senders=1)
         try:
             while draining.step():
                 pass
@@ -237,7 +237,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def what_is_left_behind_is_swept(self) -> None:
         parts = self.shop.parts
-        self.guarded(Sweeping(parts.settings, parts.store, self.shop.clock).run_once)
+        self.guarded(Sweep(parts.settings, parts.store, self.shop.clock).run_once)
 
     @rule()
     def what_is_over_is_purged(self) -> None:

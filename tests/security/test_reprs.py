@@ -14,10 +14,10 @@ import pytest
 import bff
 from bff.cart.order import OrderRow, OrderStatus, Purchase
 from bff.cart.quote import Quote
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.config.settings import Settings
 from bff.outbox.delivery import Answered
-from bff.outbox.queue import Owed
+from bff.outbox.queue import OwedCall
 from bff.rokt.calls import any_call, confirm_call, reserve_call
 from bff.rokt.client import Attempt
 from bff.rokt.outcomes import read_answer
@@ -83,10 +83,10 @@ def values() -> Iterator[Any]:
         assert MARK in str(getattr(outcome, "answer", "")), "it is there, and not shown"
         yield outcome
         yield Attempt(call, outcome, NOW, 1.0, 1, "session")
-        owed = Owed(1, confirm, "session", "order", (), 1, False, NOW, MARK)
+        owed = OwedCall(1, confirm, "session", "order", (), 1, False, NOW, MARK)
         yield Answered(owed, outcome)
         yield Reply(status, body, MARK, None)
-    wish = Wish(attributes=ATTRIBUTES, accept_language=MARK)
+    wish = ReserveOptions(attributes=ATTRIBUTES, accept_language=MARK)
     yield wish
     yield Quote(
         quote_id="q",

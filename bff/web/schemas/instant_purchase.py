@@ -14,7 +14,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from bff.cart.order import Order, OrderStatus
-from bff.checkout.instant_purchase import Press, Why
+from bff.checkout.instant_purchase import PurchaseRequest, Why
 from bff.config.settings import Settings
 from bff.errors import invalid
 from bff.money import same_to_rounding
@@ -33,7 +33,7 @@ class PressBody(Body):
     currency = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=10))
 
 
-def load_press(data: object, settings: Settings) -> Press:
+def load_press(data: object, settings: Settings) -> PurchaseRequest:
     """Read a press. Raises ``InvalidInput`` that names each wrong member."""
     body = load(PressBody(), data)
     said: list[Any] = body["upsell_items"]
@@ -59,10 +59,10 @@ def load_press(data: object, settings: Settings) -> Press:
         "totalUpsellPrice": float(exact),
         "currency": currency,
     }
-    return Press(purchase_id=str(body["purchase_id"]), items=items, said=answered)
+    return PurchaseRequest(purchase_id=str(body["purchase_id"]), items=items, said=answered)
 
 
-def bought(press: Press, order: Order) -> dict[str, Any]:
+def bought(press: PurchaseRequest, order: Order) -> dict[str, Any]:
     """Answer what became of a press that was paid for, at what Rokt locked.
 
     Where Rokt has finally refused it, it is paid and was no success: the shop gives the money back.

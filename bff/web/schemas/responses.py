@@ -15,7 +15,7 @@ from bff.cart.order import Order, OrderStatus
 from bff.cart.quote import Quote
 from bff.cart.reservation import BOUGHT_BEFORE, Reason, State
 from bff.cart.shown_cart import HELD, Cart
-from bff.checkout.instant_purchase import Begun
+from bff.checkout.instant_purchase import BegunPurchase
 from bff.errors import BffError
 from bff.rokt.placements import Answered, Placements
 from bff.web.schemas.fields import about
@@ -239,7 +239,7 @@ def problem(error: BffError) -> dict[str, Any]:
     return document | ({"errors": error.errors} if error.errors else {})
 
 
-def begun_to_json(begun: Begun) -> dict[str, Any]:
+def begun_to_json(begun: BegunPurchase) -> dict[str, Any]:
     """Show a partner's backend what it may charge, and the handle to confirm it with."""
     told: dict[str, Any] = {"handle": begun.handle}
     if begun.quote is not None:

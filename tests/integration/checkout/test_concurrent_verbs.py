@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from bff.errors import StoreUnavailable
 from bff.ops.purge import purge
 from bff.ops.redrive import redrive
-from bff.outbox.sweep import Sweeping
+from bff.outbox.sweep import Sweep
 from bff.store import engine as engines
 from bff.store.database import Store
 from bff.store.orders import set_refunded
@@ -220,7 +220,7 @@ def test_every_transaction_locks_in_one_order(shop: Shop) -> None:
         shopper.reserve()
         shopper.remove(POSTER)
         shop.move_clocks(400)
-        Sweeping(shop.parts.settings, shop.parts.store, shop.clock).run_once()
+        Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once()
         shop.emulator.faults("confirm", {"kind": "status", "status": 422})
         other = shop.shopper()
         other.add(POSTER)
@@ -244,7 +244,7 @@ def test_all_verbs_at_once_on_one_session_get_through(shop: Shop, round_: int) -
     shopper.add(POSTER)
     shopper.reserve()
     tabs = [other_tab(shopper) for _ in range(4)]
-    sweep = Sweeping(shop.parts.settings, shop.parts.store, shop.clock).run_once
+    sweep = Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once
     work: list[Callable[[], object]] = [
         lambda: tabs[0].add(PARKING, 2),
         lambda: tabs[1].reserve(),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.store.sessions import find_session, take_lease
 from tests.integration.checkout.test_reserve import (
     PARKING,
@@ -140,7 +140,7 @@ def test_requests_at_once_on_one_session_make_one_call(shop: Shop, shopper: Shop
     shopper.add(PARKING)
     shop.emulator.faults("reserve", {"kind": "delay", "seconds": 0.2})
     handle = shopper.handle
-    work = [lambda: shop.parts.checkout.reserve(handle, Wish())] * 5
+    work = [lambda: shop.parts.checkout.reserve(handle, ReserveOptions())] * 5
     quotes = at_once(work)
     assert len({quote.quote_id for quote in quotes}) == 1
     assert len(shop.calls()) == 1
@@ -186,7 +186,7 @@ def test_a_server_killed_while_reserving_leaves_a_session_that_works(
     shopper.add(PARKING)
     handle = shopper.handle
     with after_call(shop, "reserve", die), pytest.raises(Killed):
-        shop.parts.checkout.reserve(handle, Wish())
+        shop.parts.checkout.reserve(handle, ReserveOptions())
     shop.clock.move(31)
     assert quoted(shopper.reserve()) == {PARKING: 1}
     assert shopper.pay()["status"] == "confirmed"
@@ -198,7 +198,7 @@ def test_a_change_in_another_tab_during_the_call_is_what_is_quoted(
     shopper.add(PARKING, 1)
     handle = shopper.handle
     with after_call(shop, "reserve", lambda: shopper.add(PARKING, 2)):
-        quote = shop.parts.checkout.reserve(handle, Wish())
+        quote = shop.parts.checkout.reserve(handle, ReserveOptions())
     assert [item.quantity for item in quote.items] == [2]
     cart = shopper.cart()
     assert [(item["quantity"], item["status"]) for item in cart["items"]] == [(2, "reserved")]
@@ -213,7 +213,7 @@ def test_what_was_removed_during_the_call_is_neither_quoted_nor_sold(
     shopper.add(POSTER)
     handle = shopper.handle
     with after_call(shop, "reserve", lambda: shopper.remove(POSTER)):
-        quote = shop.parts.checkout.reserve(handle, Wish())
+        quote = shop.parts.checkout.reserve(handle, ReserveOptions())
     assert [item.catalog_item_id for item in quote.items] == [PARKING]
     order = shopper.pay(quoteId=quote.quote_id)
     assert [item["catalogItemId"] for item in order["items"]] == [PARKING]
@@ -228,7 +228,7 @@ def test_what_was_released_during_the_call_is_not_quoted_as_reserved(
     shopper.add(POSTER)
     handle = shopper.handle
     with after_call(shop, "reserve", lambda: shopper.post("/cart/release")):
-        quote = shop.parts.checkout.reserve(handle, Wish())
+        quote = shop.parts.checkout.reserve(handle, ReserveOptions())
     assert {item.catalog_item_id for item in quote.items} == {PARKING, POSTER}
     held = [row["state"] for row in shop.emulator.state()["reservations"].values()]
     assert sorted(held) == ["released", "reserved", "reserved"]
@@ -242,7 +242,7 @@ def test_a_confirm_during_the_call_takes_the_cart_and_what_came_late_goes_to_the
     shopper.add(POSTER)
     handle = shopper.handle
     with after_call(shop, "reserve", lambda: shopper.pay(quoteId=first["quoteId"])):
-        second = shop.parts.checkout.reserve(handle, Wish())
+        second = shop.parts.checkout.reserve(handle, ReserveOptions())
     assert [item.catalog_item_id for item in second.items] == [POSTER]
     assert second.cart_id != first["cartId"]
     made = list(shop.emulator.state()["reservations"].values())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bff.cart.quote import make_quote
-from bff.cart.reservation import Wish
+from bff.cart.reservation import ReserveOptions
 from bff.store.documents import dump_quote, load_quote
 from bff.web.shopper import keep_handle
 from tests.integration.checkout.test_reserve import PARKING, POSTER, price
@@ -158,10 +158,14 @@ def test_the_members_of_a_bought_cart_are_not_those_of_the_next(
 
 
 def test_members_survive_the_quotes_document_and_accepted_prices_are_not_among_them() -> None:
-    wish = Wish({"a": Decimal(13)}, {"country": "é"}, False, "merchant", "de-CH")
+    wish = ReserveOptions({"a": Decimal(13)}, {"country": "é"}, False, "merchant", "de-CH")
     quote = make_quote("quote", held("a"), (), {}, wish)
     assert load_quote(dump_quote(quote)) == quote
-    assert quote.wish == wish.members() == Wish({}, {"country": "é"}, False, "merchant", "de-CH")
+    assert (
+        quote.wish
+        == wish.members()
+        == ReserveOptions({}, {"country": "é"}, False, "merchant", "de-CH")
+    )
     assert "merchant" not in repr(quote)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Table, event, func, select, update
 
 from bff.ops import purge as purging
 from bff.ops.purge import LEASES_KEPT, ORDERS_KEPT, SESSIONS_KEPT, batches, purge
-from bff.outbox.sweep import Sweeping
+from bff.outbox.sweep import Sweep
 from bff.store.database import new_id
 from bff.store.tables import orders, outbox, quotes, reservations, sessions
 from tests.support.interference import at_once
@@ -75,7 +75,7 @@ def test_a_session_for_which_rokt_holds_something_stays_until_it_is_given_back(
     shop.move_clocks(LONG.total_seconds())
     assert purge_later(shop, timedelta()) == 0
     assert count(shop) == [1, 1, 1, 0, 0]
-    assert Sweeping(shop.parts.settings, shop.parts.store, shop.clock).run_once() == 1
+    assert Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once() == 1
     assert purge_later(shop, timedelta()) == 1
     assert count(shop, sessions, reservations, outbox) == [0, 0, 1]  # the release is owed
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bff.outbox.delivery import Delivery
-from bff.outbox.renewal import Renewing
+from bff.outbox.renewal import Renewal
 from bff.rokt import responses as answers
 from tests.integration.checkout.test_confirm import alarms
 from tests.integration.checkout.test_reserve import PARKING, reasons
@@ -119,7 +119,7 @@ def test_what_fails_before_the_call_is_tried_again_and_was_never_sent(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Renewing, "prepare", fail)
+    monkeypatch.setattr(Renewal, "prepare", fail)
     assert shopper.pay()["status"] == "confirming"
     assert "a secret" not in caplog.text
     assert shop.calls("confirm") == []

@@ -17,7 +17,7 @@ from bff.errors import StoreUnavailable
 from bff.outbox import queue as outbox
 from bff.outbox.delivery import Answered, Delivery
 from bff.outbox.order_status import count_by_state
-from bff.outbox.queue import LEASE, LONGEST_WAIT, Owed, RowState, backoff
+from bff.outbox.queue import LEASE, LONGEST_WAIT, OwedCall, RowState, backoff
 from bff.rokt.calls import cancel_call
 from bff.store.database import Store
 from tests.integration.checkout.test_reserve import PARKING
@@ -42,7 +42,7 @@ def database(url: str) -> Iterator[Store]:
     store.close()
 
 
-def owe(store: Store, *, in_line: bool = False) -> Owed:
+def owe(store: Store, *, in_line: bool = False) -> OwedCall:
     with store.write() as connection:
         return outbox.enqueue(
             connection,
@@ -56,23 +56,25 @@ def owe(store: Store, *, in_line: bool = False) -> Owed:
         )
 
 
-def claim(store: Store, now: datetime = NOW) -> Owed | None:
+def claim(store: Store, now: datetime = NOW) -> OwedCall | None:
     with store.write() as connection:
         return outbox.claim(connection, now=now)
 
 
-def taken(store: Store, now: datetime = NOW) -> Owed:
+def taken(store: Store, now: datetime = NOW) -> OwedCall:
     owed = claim(store, now)
     assert owed is not None
     return owed
 
 
-def settle(store: Store, owed: Owed, state: RowState = RowState.DONE) -> bool:
+def settle(store: Store, owed: OwedCall, state: RowState = RowState.DONE) -> bool:
     with store.write() as connection:
         return outbox.settle(connection, owed, state)
 
 
-def postpone(store: Store, owed: Owed, *, unknown: bool, retry_after: float | None = None) -> bool:
+def postpone(
+    store: Store, owed: OwedCall, *, unknown: bool, retry_after: float | None = None
+) -> bool:
     with store.write() as connection:
         return outbox.postpone(
             connection,
@@ -295,7 +297,7 @@ def test_the_loop_survives_trouble_with_one_row(
     make, stop = Delivery.make, threading.Event()
     seen: list[str | None] = []
 
-    def fail_first(self: Delivery, owed: Owed, *, renews: bool) -> Answered | None:
+    def fail_first(self: Delivery, owed: OwedCall, *, renews: bool) -> Answered | None:
         seen.append(owed.order_id)
         if len(seen) == 1:
             raise trouble

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from bff.outbox import queue as outbox
 from bff.outbox.order_status import confirm_progress, count_by_state
-from bff.outbox.queue import Owed
-from bff.outbox.senders import Draining
+from bff.outbox.queue import OwedCall
+from bff.outbox.senders import SenderPool
 from bff.store import orders as order_book
 from bff.store.database import Store
 from bff.store.tables import outbox as outbox_rows
@@ -91,7 +91,7 @@ def test_who_claims_at_once_gets_different_rows(pair: tuple[Shop, Shop]) -> None
     now = first.clock()
     together = Barrier(4)
 
-    def claim(store: Store) -> list[Owed]:
+    def claim(store: Store) -> list[OwedCall]:
         together.wait(PATIENCE)
         with store.write() as connection:
             return outbox.claim_some(connection, now=now, most=10)
@@ -105,7 +105,7 @@ def test_who_claims_at_once_gets_different_rows(pair: tuple[Shop, Shop]) -> None
 def test_no_more_is_claimed_than_can_be_sent_at_once(shop: Shop, emulator: Client) -> None:
     order_ids = backlog(shop, 5)
     emulator.faults("confirm", {"kind": "delay", "seconds": 0.5, "times": None})
-    with Draining(shop.parts.checkout.delivery, senders=2) as draining:
+    with SenderPool(shop.parts.checkout.delivery, senders=2) as draining:
         assert draining.step()
         with shop.parts.store.read() as connection:
             attempts = [confirm_progress(connection, one)[0] for one in order_ids]
@@ -116,7 +116,7 @@ def test_no_more_is_claimed_than_can_be_sent_at_once(shop: Shop, emulator: Clien
 def test_a_call_that_hangs_holds_up_no_other(shop: Shop, emulator: Client) -> None:
     order_ids = backlog(shop, 6)
     emulator.faults("confirm", {"kind": "hang", "seconds": LONG})
-    with Draining(shop.parts.checkout.delivery, senders=2) as draining:
+    with SenderPool(shop.parts.checkout.delivery, senders=2) as draining:
 
         def confirmed() -> int:
             draining.step()
@@ -131,7 +131,7 @@ def test_what_is_due_goes_out_in_time_s_order(shop: Shop) -> None:
     with shop.parts.store.read() as connection:
         due = select(outbox_rows.c.order_id).order_by(outbox_rows.c.next_attempt_at)
         order_ids = connection.execute(due).scalars().all()
-    with Draining(shop.parts.checkout.delivery, senders=1) as draining:
+    with SenderPool(shop.parts.checkout.delivery, senders=1) as draining:
         while draining.step():
             pass
     sent = [one["body"]["orderId"] for one in shop.calls("confirm") if one["status"] == 200]
@@ -150,7 +150,7 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being(
         conclude(connection, order_id, *rest)
 
     monkeypatch.setattr(order_book, "conclude", fail_on_one)
-    with Draining(shop.parts.checkout.delivery, senders=4) as draining:
+    with SenderPool(shop.parts.checkout.delivery, senders=4) as draining:
         while draining.step():
             pass
     found = [status(shop, one) for one in order_ids]
@@ -166,7 +166,7 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being(
 def test_what_lapsed_is_reserved_again_before_it_is_sent(shop: Shop) -> None:
     order_ids = backlog(shop, 3)
     shop.move_clocks(700)
-    with Draining(shop.parts.checkout.delivery) as draining:
+    with SenderPool(shop.parts.checkout.delivery) as draining:
         while draining.step():
             pass
     assert {status(shop, one) for one in order_ids} == {"confirmed"}

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from bff import upsell_call_made
 from bff.cart.reservation import State
 from bff.outbox import sweep as sweeping
-from bff.outbox.sweep import Sweeping
+from bff.outbox.sweep import Sweep
 from bff.store import reservations as ledger
 from bff.store.tables import outbox, reservations
 from tests.support.interference import after_call, at_once
@@ -26,7 +26,7 @@ HELD = 600  # seconds that the emulator keeps a reservation
 
 def sweep(shop: Shop) -> int:
     parts = shop.parts
-    return Sweeping(parts.settings, parts.store, shop.clock).run_once()
+    return Sweep(parts.settings, parts.store, shop.clock).run_once()
 
 
 def states(shop: Shop) -> list[str]:
@@ -215,7 +215,7 @@ def test_the_sweep_goes_in_batches_through_all_there_is(
     for _ in range(7):
         reserve(shop, 1).remove(PARKING)
     shop.move_clocks(GRACE + 5)
-    steps = list(Sweeping(shop.parts.settings, shop.parts.store, shop.clock).batches())
+    steps = list(Sweep(shop.parts.settings, shop.parts.store, shop.clock).batches())
     assert sum(steps) == 7
     assert max(steps) <= 3
 
@@ -223,17 +223,17 @@ def test_the_sweep_goes_in_batches_through_all_there_is(
 @contextmanager
 def before_change(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Iterator[None]:
     """Act once when the sweep has decided, before it looks again under the lock."""
-    original = Sweeping._sweep
+    original = Sweep._sweep
     acted: list[bool] = []
 
-    def sweep_later(self: Sweeping, session_id: str, rows: object) -> int:
+    def sweep_later(self: Sweep, session_id: str, rows: object) -> int:
         if not acted:
             acted.append(True)
             act()
         return original(self, session_id, rows)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Sweeping, "_sweep", sweep_later)
+        patch.setattr(Sweep, "_sweep", sweep_later)
         yield
     assert acted
 

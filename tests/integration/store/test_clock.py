@@ -13,7 +13,7 @@ import pytest
 from bff.ops.doctor import examine_database
 from bff.outbox import queue as outbox
 from bff.outbox.queue import LEASE
-from bff.outbox.sweep import Sweeping
+from bff.outbox.sweep import Sweep
 from bff.rokt.calls import cancel_call
 from bff.store import clock as clocks
 from bff.store.database import Store
@@ -154,6 +154,6 @@ def test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says
     other.clock.ahead = SKEW + 3 * SECOND
     parts = other.parts
     with on_a_machine(other.clock.ahead):
-        assert Sweeping(parts.settings, parts.store, other.clock).run_once() == 0
+        assert Sweep(parts.settings, parts.store, other.clock).run_once() == 0
     reserving_more.join()
     assert {item["status"] for item in shopper.cart()["items"]} == {"reserved"}
