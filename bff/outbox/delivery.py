@@ -27,7 +27,7 @@ from bff.outbox.renewal import Renewal
 from bff.outbox.settlement import Settlement
 from bff.rokt.calls import Kind
 from bff.rokt.client import CartApi
-from bff.rokt.outcomes import NotSent, Outcome, Refused, Unknown
+from bff.rokt.outcomes import Cause, NotSent, Outcome, Refused, Unknown
 from bff.store import orders as order_book
 from bff.store.database import Store
 
@@ -113,7 +113,7 @@ class Delivery:
         except StoreUnavailable:
             raise
         except Exception as error:
-            return Answered(owed, NotSent(_failed(owed, error)))
+            return Answered(owed, NotSent(Cause.OWN_ERROR, _failed(owed, error)))
 
     def _make(self, owed: OwedCall, end: float, renews: bool) -> Answered | None:
         if not (renews and owed.call.kind is Kind.CONFIRM):
@@ -128,7 +128,7 @@ class Delivery:
         """Send a confirm, made ready before; None when there is nothing to send now."""
         left = _time_left(owed, end)
         if left < LEAST_TIME:
-            return Answered(owed, NotSent(NO_TIME))
+            return Answered(owed, NotSent(Cause.NO_TIME, NO_TIME))
         prepared = self._renewing.prepare(owed, limit=left)
         if prepared.changed and owed.order_id is not None:
             self.tell(owed.order_id)
@@ -138,13 +138,13 @@ class Delivery:
         left = _time_left(owed, end)
         if left < LEAST_TIME:
             # Rather than a call that would be cut off, and that nobody knew anything of.
-            return Answered(owed, NotSent(NO_TIME))
+            return Answered(owed, NotSent(Cause.NO_TIME, NO_TIME))
         try:
             outcome = self._api.send(
                 owed.call, limit=left, number=owed.attempts, session_id=owed.session_id
             )
         except Exception as error:
-            outcome = Unknown(_failed(owed, error))
+            outcome = Unknown(Cause.OWN_ERROR, _failed(owed, error))
         reach("delivery.answered")
         return Answered(owed, outcome)
 
@@ -166,7 +166,7 @@ class Delivery:
         except StoreUnavailable:
             raise
         except Exception as error:
-            outcome = Unknown(_failed(answered.owed, error))
+            outcome = Unknown(Cause.OWN_ERROR, _failed(answered.owed, error))
             self.turn([replace(answered, outcome=outcome)], claim=0, wait=wait)
 
     def turn(

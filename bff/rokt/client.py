@@ -18,11 +18,9 @@ from typing import Any
 from bff.config.settings import Settings
 from bff.rokt.bulkhead import Places
 from bff.rokt.calls import PATHS, Call, Kind
-from bff.rokt.outcomes import NotSent, Outcome, Unknown, read_answer
+from bff.rokt.outcomes import Cause, NotSent, Outcome, Unknown, read_answer
 from bff.rokt.redaction import mask_answer, mask_request, private_texts
 from bff.rokt.transport import Broken, NeverConnected, Reply, Transport
-
-BUSY = "all places for calls to Rokt are taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class CartApi:
         ``number`` (which attempt this is) and ``session_id`` are for the watcher only.
         """
         started_at, start = self._clock(), time.monotonic()
-        outcome: Outcome = NotSent(BUSY)
+        outcome: Outcome = NotSent(Cause.BUSY, "all slots for calls to Rokt are taken")
         with self.places.place(limit) as taken:
             if taken:
                 outcome, _ = self._post(call, limit - (time.monotonic() - start))
@@ -117,9 +115,9 @@ class CartApi:
                 url, body=call.body, headers=headers, limit=max(limit, 0.001)
             )
         except NeverConnected as error:
-            return NotSent(str(error)), None
+            return NotSent(Cause.UNREACHABLE, str(error)), None
         except Broken as error:
-            return Unknown(str(error)), None
+            return Unknown(error.cause, str(error)), None
         now = self._clock()
         outcome = read_answer(
             reply.status,

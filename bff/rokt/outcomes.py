@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any
 
 from bff.rokt.redaction import is_code
@@ -70,10 +71,44 @@ class Refused:
     answer: Any = field(default=None, repr=False)
 
 
+class Cause(StrEnum):
+    """Why a call has no response that says *done* or *refused*. Code decides by it, not by text.
+
+    Attributes:
+        BUSY: Every slot for calls to Rokt is taken.
+        NO_TIME: Too little of the time limit is left to send the call.
+        OWN_ERROR: Our code or our database failed.
+        RATE_LIMITED: Rokt answered 429.
+        SERVER_ERROR: Rokt answered 408, 5xx or 1xx, or that it failed for the moment.
+        TIMEOUT: The request was sent; no whole response came within the time limit.
+        BROKEN: The request was sent; the connection broke.
+        UNREACHABLE: No connection could be made.
+        UNREADABLE: The response is too large, cut short, or not the documented JSON.
+    """
+
+    BUSY = "busy"
+    NO_TIME = "no_time"
+    OWN_ERROR = "own_error"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    BROKEN = "broken"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Rokt surely did not act. ``retry_after``: seconds it asked us to wait."""
+    """Rokt surely did not act.
 
+    Attributes:
+        cause: Why; code decides by this.
+        detail: The same for people.
+        status: The status of Rokt's response, if there was one.
+        retry_after: The seconds that Rokt asked us to wait.
+    """
+
+    cause: Cause
     detail: str
     status: int | None = None
     retry_after: float | None = None
@@ -81,8 +116,9 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can tell whether Rokt acted."""
+    """Rokt may have acted or not. The attributes are those of ``NotSent``."""
 
+    cause: Cause
     detail: str
     status: int | None = None
     retry_after: float | None = None
@@ -102,15 +138,16 @@ def read_answer(
     """Read a complete HTTP answer. ``private``: what was sent and must not be told again."""
     wait = read_retry_after(retry_after, now)
     if status == 429:
-        return NotSent("Rokt turned the call away (429)", status, wait)
+        return NotSent(Cause.RATE_LIMITED, "Rokt turned the call away (429)", status, wait)
     if status == 408 or status < 200 or status >= 500:
-        return Unknown(f"Rokt answered {status}", status, wait)
+        return Unknown(Cause.SERVER_ERROR, f"Rokt answered {status}", status, wait)
     answer = _parse(body)
     if 200 <= status < 300:
         if not body.strip():
             return Done(status)
         if answer is _NO_JSON:
-            return Unknown(f"Rokt answered {status} with a body that is no JSON", status)
+            detail = f"Rokt answered {status} with a body that is not JSON"
+            return Unknown(Cause.UNREADABLE, detail, status)
         return _done(status, answer)
     return _refused(status, None if answer is _NO_JSON else answer, private)
 
@@ -144,12 +181,13 @@ def _parse(body: bytes) -> Any:
 
 def _done(status: int, answer: Any) -> Outcome:
     if _contradicts_itself(answer):
-        return Unknown(f"Rokt answered {status} with wrong types", status)
+        return Unknown(Cause.UNREADABLE, f"Rokt answered {status} with wrong types", status)
     if not isinstance(answer, dict) or answer.get("success") is not False:
         return Done(status, answer)
     words = " ".join(texts(answer)).lower()
     if any(word in words for word in _TEMPORARY):
-        return Unknown("Rokt answered that it failed for the moment", status)
+        detail = "Rokt answered that it failed for the moment"
+        return Unknown(Cause.SERVER_ERROR, detail, status)
     return Refused(status, "Rokt answered that it failed", answer=answer)
 
 

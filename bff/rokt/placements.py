@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bff.rokt.client import BUSY
-from bff.rokt.outcomes import Done, NotSent, Outcome, Refused
+from bff.rokt.outcomes import Cause, Done, Outcome, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,7 @@ def read_placements(outcome: Outcome) -> Placements:
         return Placements(result, Answered.PLACEMENTS if result else Answered.NO_PLACEMENTS)
     if isinstance(outcome, Refused):
         return Placements(False, Answered.REFUSED)
-    if isinstance(outcome, NotSent) and outcome.detail == BUSY:
-        return Placements(False, Answered.BUSY)
-    is_late = not isinstance(outcome, NotSent) and "time limit" in outcome.detail
-    return Placements(False, Answered.TIMEOUT if is_late else Answered.UNREACHABLE)
+    return Placements(False, _REASONS.get(outcome.cause, Answered.UNREACHABLE))
 
 
 class Answered(StrEnum):
@@ -46,6 +42,9 @@ class Answered(StrEnum):
     BUSY = "busy"
     REFUSED = "refused"
     UNREADABLE = "unreadable"
+
+
+_REASONS = {Cause.BUSY: Answered.BUSY, Cause.TIMEOUT: Answered.TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True)

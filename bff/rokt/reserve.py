@@ -14,8 +14,8 @@ from datetime import datetime
 
 from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.rokt.calls import Call, reserve_call
-from bff.rokt.client import BUSY, CartApi
-from bff.rokt.outcomes import Done, NotSent, Outcome, Refused, Unknown
+from bff.rokt.client import CartApi
+from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Refused, Unknown
 from bff.rokt.responses import Denied, Granted, mentions, read_reserve, reason_of
 
 
@@ -120,7 +120,7 @@ def read_outcome(
     if isinstance(outcome, Done):
         answers = read_reserve(outcome.answer, [row.item for row in rows])
     if answers is None:
-        busy = isinstance(outcome, NotSent) and outcome.detail == BUSY
+        busy = isinstance(outcome, NotSent) and outcome.cause is Cause.BUSY
         reason = Reason.BUSY if busy else Reason.UNREACHABLE
         return [], {row.item.cart_item_id: reason for row in rows}
     return [

@@ -33,9 +33,16 @@ from urllib3.exceptions import TimeoutError as TookTooLong
 
 from bff.config.addresses import is_loopback
 from bff.rokt.connect import dial
+from bff.rokt.outcomes import Cause
 
 # Rokt's answers are a few kilobytes. A megabyte would be a mistake or an attack.
 MAX_ANSWER = 1 << 20
+
+
+_TOO_LATE = (Cause.TIMEOUT, "time limit reached")
+
+
+_LOST = (Cause.BROKEN, "the connection broke")
 
 
 _LATE = (requests.Timeout, TookTooLong, TimeoutError)
@@ -50,11 +57,15 @@ _PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 
 class NeverConnected(Exception):
-    """No request was sent: the other side surely knows nothing of the call."""
+    """No request was sent: Rokt has surely not seen the call."""
 
 
 class Broken(Exception):
-    """The call ended without a whole answer: a time limit, a lost connection, too much."""
+    """The request was sent, and no whole response came. ``cause`` says why."""
+
+    def __init__(self, cause: Cause, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class Transport:
                 ) as response:
                     answer = _read(response)
                     if timer.ended:
-                        raise Broken("time limit reached")
+                        raise Broken(*_TOO_LATE)
                     return Reply(
                         status=response.status_code,
                         body=answer,
@@ -103,7 +114,7 @@ class Transport:
                 late = timer.ended or isinstance(error, _LATE)  # whichever was first to see it
                 if not timer.sent:
                     raise NeverConnected(_why_not(error, late=late)) from None
-                raise Broken("time limit reached" if late else "the connection broke") from None
+                raise Broken(*(_TOO_LATE if late else _LOST)) from None
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -129,7 +140,7 @@ def _read(response: requests.Response) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > MAX_ANSWER:
-            raise Broken("the answer is too large")
+            raise Broken(Cause.UNREADABLE, "the answer is too large")
     body = b"".join(pieces)
     bits = _PACKED.get(response.headers.get("Content-Encoding", "").strip().lower())
     if bits is None or not body:
@@ -138,11 +149,11 @@ def _read(response: requests.Response) -> bytes:
     try:
         body = unpacking.decompress(body, MAX_ANSWER + 1)
     except zlib.error:
-        raise Broken("the answer cannot be unpacked") from None
+        raise Broken(Cause.UNREADABLE, "the answer cannot be unpacked") from None
     if len(body) > MAX_ANSWER:
-        raise Broken("the answer is too large")
+        raise Broken(Cause.UNREADABLE, "the answer is too large")
     if not unpacking.eof:
-        raise Broken("the answer is cut short")
+        raise Broken(Cause.UNREADABLE, "the answer is cut short")
     return body
 
 

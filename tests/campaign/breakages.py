@@ -55,7 +55,8 @@ BREAKAGES: Mapping[int, Breakage] = {
         "self._timer = threading.Timer(limit + 4, self._end)",
     ),
     8: Breakage(
-        "rokt/client.py", "return Unknown(str(error)), None", "return NotSent(str(error)), None"
+        "rokt/client.py", "return Unknown(error.cause, str(error)), None",
+        "return NotSent(error.cause, str(error)), None",
     ),
 }  # fmt: skip
 

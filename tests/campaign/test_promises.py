@@ -222,7 +222,7 @@ def test_promise_7_without_rokt_the_shops_checkout_completes_in_time(
 def test_promise_8_a_confirm_of_which_nobody_knows_is_repeated_as_it_was(
     shop: Shop, shopper: Shopper, repeat: str
 ) -> None:
-    """Fails when cart_api.py's ``return Unknown(str(error)), None`` says *not sent* instead."""
+    """Fails when client.py's ``return Unknown(error.cause, …)`` says *not sent* instead."""
     shop.emulator.put("settings", {"repeatConfirm": repeat})
     shopper.add(PARKING)
     shopper.reserve()

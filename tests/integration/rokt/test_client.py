@@ -23,8 +23,8 @@ from bff.rokt.calls import (
     release_call,
     reserve_call,
 )
-from bff.rokt.client import BUSY, Attempt, CartApi
-from bff.rokt.outcomes import Done, NotSent, Refused, Unknown
+from bff.rokt.client import Attempt, CartApi
+from bff.rokt.outcomes import Cause, Done, NotSent, Refused, Unknown
 from tests.support.emulator_client import PARKING, VIP, Client
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -274,7 +274,9 @@ def test_beyond_the_limit_of_calls_at_a_time_nothing_is_sent(
     first.start()
     while api.places._calls._value:  # until the first one has the only place
         first.join(0.01)
-    assert api.send(reserve(), limit=0.1) == NotSent(BUSY)
+    assert api.send(reserve(), limit=0.1) == NotSent(
+        Cause.BUSY, "all slots for calls to Rokt are taken"
+    )
     assert emulator.journal("?endpoint=reserve") == []
     assert isinstance(api.send(reserve(), limit=3), Done)  # it waited for the place
     first.join()

@@ -13,7 +13,7 @@ import pytest
 from bff.config.settings import Settings
 from bff.rokt.calls import Call, reserve_call
 from bff.rokt.client import CartApi
-from bff.rokt.outcomes import Done, NotSent, Outcome, Unknown
+from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Unknown
 from bff.rokt.transport import MAX_ANSWER
 from tests.support.emulator_client import PARKING, Client
 from tests.support.raw_server import ANSWER, RawServer, raw_server
@@ -58,7 +58,7 @@ def api(emulator: Client) -> CartApi:
 def test_a_call_ends_at_its_limit(api: CartApi, emulator: Client, fault: dict[str, Any]) -> None:
     emulator.faults("reserve", fault)
     outcome, spent = timed(api)
-    assert outcome == Unknown("time limit reached")
+    assert outcome == Unknown(Cause.TIMEOUT, "time limit reached")
     assert LIMIT - 0.05 < spent < LIMIT + MARGIN
     assert isinstance(api.send(CALL, limit=3), Done)  # and harms no later call
 
@@ -73,7 +73,7 @@ def test_the_limit_holds_against_headers_that_drip() -> None:
 
     with raw_server(serve) as server:
         outcome, spent = timed(client(server.url))
-    assert outcome == Unknown("time limit reached")
+    assert outcome == Unknown(Cause.TIMEOUT, "time limit reached")
     assert spent < LIMIT + MARGIN
 
 
@@ -87,7 +87,7 @@ def test_the_limit_holds_against_a_body_without_an_announced_end() -> None:
 
     with raw_server(serve) as server:
         outcome, spent = timed(client(server.url))
-    assert outcome == Unknown("time limit reached")
+    assert outcome == Unknown(Cause.TIMEOUT, "time limit reached")
     assert spent < LIMIT + MARGIN
 
 
@@ -114,7 +114,7 @@ def test_the_limit_holds_against_a_peer_that_reads_nothing() -> None:
 def test_an_answer_beyond_the_bound_is_not_read_on(api: CartApi, emulator: Client) -> None:
     emulator.faults("reserve", {"kind": "endless"})
     outcome, spent = timed(api, limit=5)
-    assert outcome == Unknown("the answer is too large")
+    assert outcome == Unknown(Cause.UNREADABLE, "the answer is too large")
     assert spent < 5
 
 
@@ -187,7 +187,7 @@ def test_a_connection_that_breaks_after_the_request_is_not_repeated() -> None:
     with raw_server(serve) as server:
         api = client(server.url)
         assert isinstance(api.send(CALL, limit=2), Done)
-        assert api.send(CALL, limit=2) == Unknown("the connection broke")
+        assert api.send(CALL, limit=2) == Unknown(Cause.BROKEN, "the connection broke")
         assert len(server.requests) == 2
 
 
@@ -195,7 +195,7 @@ def test_a_refused_connection_is_surely_not_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     outcome, spent = timed(client(f"http://127.0.0.1:{port}"))
-    assert outcome == NotSent("could not connect")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect")
     assert spent < MARGIN
 
 
@@ -213,7 +213,7 @@ def test_a_connection_that_is_not_made_in_time_is_surely_not_sent() -> None:
         outcome, spent = timed(client(url, connect_timeout=0.2), limit=2)
         for one in waiting:
             one.close()
-    assert outcome == NotSent("could not connect in time")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect in time")
     assert spent < 0.2 + MARGIN
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bff.rokt.outcomes import Done, NotSent, Outcome
+from bff.rokt.outcomes import Cause, Done, NotSent, Outcome
 from tests.integration.rokt.test_client_limits import CALL, LIMIT, client, timed
 from tests.integration.rokt.test_transport import PROXIES, ROKT, SOON, answer
 from tests.support.raw_server import raw_server
@@ -62,7 +62,7 @@ def test_the_limit_holds_for_all_addresses_of_a_name_together(
 ) -> None:
     name_it(ROKT, *[black_hole] * 64)
     outcome, spent = timed(client(f"http://{ROKT}", connect_timeout=LIMIT))
-    assert outcome == NotSent("could not connect in time")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect in time")
     assert spent < SOON
 
 
@@ -98,7 +98,9 @@ def test_the_limit_holds_against_a_name_server_that_is_silent(
     for one in callers:
         one.join()
     assert asked == [ROKT]  # one question for all who wait
-    assert [outcome for outcome, _ in told] == [NotSent("could not connect in time")] * 5
+    assert [outcome for outcome, _ in told] == [
+        NotSent(Cause.UNREACHABLE, "could not connect in time")
+    ] * 5
     assert max(spent for _, spent in told) < SOON
     over.set()
     while len(asked) < 2:  # it is asked anew once the old question has ended

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from bff.rokt.outcomes import Refused, Unknown
+from bff.rokt.outcomes import Cause, Refused, Unknown
 from bff.rokt.transport import MAX_ANSWER
 from tests.integration.rokt.test_client_limits import CALL, client, timed
 from tests.integration.rokt.test_transport import SOON, Serve
@@ -46,7 +46,7 @@ def test_an_answer_is_asked_for_unpacked_and_read_packed() -> None:
 )
 def test_what_cannot_be_unpacked_is_no_answer(body: bytes, detail: str) -> None:
     with raw_server(packed(body)) as server:
-        assert client(server.url).send(CALL, limit=9) == Unknown(detail)
+        assert client(server.url).send(CALL, limit=9) == Unknown(Cause.UNREADABLE, detail)
 
 
 def test_a_small_answer_that_unpacks_to_gigabytes_takes_little_memory() -> None:
@@ -57,7 +57,7 @@ def test_a_small_answer_that_unpacks_to_gigabytes_takes_little_memory() -> None:
         outcome = api.send(CALL, limit=30)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert outcome == Unknown("the answer is too large")
+    assert outcome == Unknown(Cause.UNREADABLE, "the answer is too large")
     assert most < 8 * MAX_ANSWER
 
 

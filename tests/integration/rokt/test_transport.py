@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bff.rokt.outcomes import Done, NotSent, Unknown
+from bff.rokt.outcomes import Cause, Done, NotSent, Unknown
 from tests.integration.rokt.test_client_limits import CALL, KEY, client, timed
 from tests.support.raw_server import ANSWER, RawServer, raw_server
 
@@ -92,7 +92,7 @@ def test_a_server_whose_authority_the_environment_names_is_spoken_to(
 def test_an_unknown_authority_is_not_told_the_key(authority: trustme.CA) -> None:
     with raw_server(secure(authority.issue_cert("127.0.0.1"))) as server:
         assert client(https(server)).send(CALL, limit=9) == NotSent(
-            "could not connect: no TLS, or no certificate that is trusted"
+            Cause.UNREACHABLE, "could not connect: no TLS, or no certificate that is trusted"
         )
     assert (server.connections, server.requests) == (1, [])
 
@@ -138,7 +138,7 @@ def test_the_limit_holds_against_a_slow_beginning_of_tls() -> None:
 
     with raw_server(serve) as server:
         outcome, spent = timed(client(https(server)))
-    assert outcome == NotSent("could not connect in time")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect in time")
     assert spent < SOON
 
 
@@ -157,7 +157,7 @@ def test_the_limit_holds_for_a_second_call_of_a_connection(authority: trustme.CA
         api = client(https(server))
         assert isinstance(api.send(CALL, limit=9), Done)
         outcome, spent = timed(api)
-    assert outcome == Unknown("time limit reached")
+    assert outcome == Unknown(Cause.TIMEOUT, "time limit reached")
     assert (spent < SOON, server.connections) == (True, 1)
 
 
@@ -247,7 +247,7 @@ def test_what_a_proxy_refuses_is_surely_not_sent(
     with raw_server(serve) as proxy:
         use_proxy(proxy.url.replace("//", "//user:proxy-password@"))
         outcome = client(f"https://{ROKT}").send(CALL, limit=9)
-    assert outcome == NotSent("could not connect through the proxy")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect through the proxy")
     assert len(proxy.requests) == 1
 
 
@@ -255,7 +255,7 @@ def test_a_proxy_of_another_kind_is_not_gone_round(use_proxy: Callable[[str], No
     with raw_server(answer) as proxy:
         use_proxy(proxy.url.replace("http://", "socks5h://"))
         outcome = client(f"https://{ROKT}").send(CALL, limit=9)
-    assert outcome == NotSent("could not connect through the proxy")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect through the proxy")
     assert proxy.connections == 0
 
 
@@ -278,7 +278,7 @@ def test_the_limit_holds_against_a_proxy_that_drips(use_proxy: Callable[[str], N
     with raw_server(serve) as proxy:
         use_proxy(proxy.url)
         outcome, spent = timed(client(f"https://{ROKT}"))
-    assert outcome == NotSent("could not connect in time")
+    assert outcome == NotSent(Cause.UNREACHABLE, "could not connect in time")
     assert spent < SOON
 
 
