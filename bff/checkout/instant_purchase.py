@@ -43,16 +43,19 @@ from bff.store.tables import quotes, sessions
 
 @dataclass(frozen=True, slots=True)
 class BegunPurchase:
-    """A press whose items are reserved: ``quote`` may be charged unless ``why`` says no.
+    """An instant purchase whose items are reserved.
 
-    ``order``: it was bought before, and this is a repetition, or says to be one: then ``why`` says
-    how this press is another. ``handle`` is the press's own.
+    Attributes:
+        handle: The handle of the purchase's own session.
+        quote: What may be charged, unless ``reason`` is set.
+        order: The order, where the purchase was paid before.
+        reason: Why nothing may be charged.
     """
 
     handle: str = field(repr=False)
     quote: Quote | None = None
     order: Order | None = None
-    why: Why | None = None
+    reason: PurchaseReason | None = None
 
 
 class InstantPurchases:
@@ -67,8 +70,8 @@ class InstantPurchases:
         """Hold and reserve a press's items for the shopper of a handle.
 
         Raises ``Unauthorized`` for a handle without a live session, ``StoreUnavailable``; never
-        for what Rokt does: then ``why`` is set, and what was reserved is given back. The quote of
-        a repetition has the id and the total of the first: where the total cannot be that any
+        for what Rokt does: then ``reason`` is set, and what was reserved is given back. The quote
+        of a repetition has the id and the total of the first: where the total cannot be that any
         more, the price has changed.
         """
         own = handle_of(handle, press.purchase_id)
@@ -76,28 +79,28 @@ class InstantPurchases:
         ids = ids_of(shopper, press.purchase_id)
         before = self._before(ids)
         if isinstance(before, Order):
-            return BegunPurchase(own, order=before, why=difference(press, before.items))
-        if before is not None and (why := difference(press, before.items)) is not None:
+            return BegunPurchase(own, order=before, reason=difference(press, before.items))
+        if before is not None and (reason := difference(press, before.items)) is not None:
             return BegunPurchase(
-                own, why=why
+                own, reason=reason
             )  # it is no repetition, and must not disturb the first
         for item in press.items:
             # Late for a press that was bought meanwhile: the new cart stays empty.
             update = Update(item=item, page=press.purchase_id, seq=1, name="upsellItems")
             self._checkout.update(own, update, shopper.rokt_session_id)
         quote = self._checkout.reserve(own, wish)
-        why = hindrance(press, quote)
+        reason = refusal_reason(press, quote)
         with self._store.write() as connection:
-            fits = quote if why is None else None
+            fits = quote if reason is None else None
             kept = keep_quote(connection, ids, fits, self._clock())
         if kept is not None:
             return BegunPurchase(own, kept)
         before = self._before(ids)
         if isinstance(before, Order):
             # By a repetition that was faster.
-            return BegunPurchase(own, order=before, why=difference(press, before.items))
+            return BegunPurchase(own, order=before, reason=difference(press, before.items))
         self.give_up(own)
-        return BegunPurchase(own, quote, why=why or Why.PRICE_CHANGED)
+        return BegunPurchase(own, quote, reason=reason or PurchaseReason.PRICE_CHANGED)
 
     def confirm(self, own: str, quote: Quote, order_id: str, language: str | None) -> Order:
         """Confirm what was charged. Raises as ``Checkout.confirm`` does."""
@@ -143,7 +146,7 @@ def handle_of(handle: str, purchase_id: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-class Why(StrEnum):
+class PurchaseReason(StrEnum):
     """Why nothing was bought. Rokt's documentation has no list: ours, for the placement's log."""
 
     NO_SESSION = "no_session"
@@ -166,19 +169,19 @@ class PurchaseRequest:
     said: Mapping[str, Any] = field(repr=False)
 
 
-def hindrance(press: PurchaseRequest, quote: Quote) -> Why | None:
+def refusal_reason(press: PurchaseRequest, quote: Quote) -> PurchaseReason | None:
     """Say why a quote is not what the shopper pressed the button for, None when it is.
 
     All of it or nothing: the shopper took one total. Rokt's price may be lower, never higher.
     """
     if any(x.after > x.before for x in quote.price_changes):
-        return Why.PRICE_CHANGED
+        return PurchaseReason.PRICE_CHANGED
     if any(one.reason == Reason.SOLD_OUT for one in quote.rejected):
-        return Why.SOLD_OUT
+        return PurchaseReason.SOLD_OUT
     return difference(press, quote.items)
 
 
-def difference(press: PurchaseRequest, items: Sequence[Item]) -> Why | None:
+def difference(press: PurchaseRequest, items: Sequence[Item]) -> PurchaseReason | None:
     """Say how items at Rokt are other than what was pressed for, None when they are that.
 
     They can be: a press may come again with the same id and say something else.
@@ -186,10 +189,10 @@ def difference(press: PurchaseRequest, items: Sequence[Item]) -> Why | None:
     had = {item.cart_item_id: (item.quantity, item.currency) for item in items}
     wanted = {item.cart_item_id: (item.quantity, item.currency) for item in press.items}
     if had != wanted:
-        return Why.NOT_AVAILABLE
+        return PurchaseReason.NOT_AVAILABLE
     taken = {item.cart_item_id: item.unit_price for item in press.items}
     dearer = any(item.unit_price > taken[item.cart_item_id] for item in items)
-    return Why.PRICE_CHANGED if dearer else None
+    return PurchaseReason.PRICE_CHANGED if dearer else None
 
 
 # A press is answered within seconds; a repetition comes within minutes.

@@ -14,7 +14,7 @@ from flask import Response, jsonify, request
 
 from bff.cart.quote import Quote
 from bff.cart.reservation import ReserveOptions
-from bff.checkout.instant_purchase import InstantPurchases, PurchaseRequest, Why
+from bff.checkout.instant_purchase import InstantPurchases, PurchaseReason, PurchaseRequest
 from bff.errors import BffError, InvalidInput, Unauthorized
 from bff.extension.arguments import order_id_text
 from bff.web.guard import Caller, admit
@@ -38,11 +38,11 @@ def press(charge: Charge) -> Response:
         pressed = load_press(read_json(request, here.settings.max_body_bytes), here.settings)
         handle = access.handle or kept_handle()
         if handle is None:
-            return jsonify(not_bought(pressed.said, Why.NO_SESSION))
+            return jsonify(not_bought(pressed.said, PurchaseReason.NO_SESSION))
         here.limits.count_update(request, handle)
         here.limits.count_call(request)
         told = _buy(here.buying, charge, handle, pressed)
-        if told.get("reason") == Why.NO_SESSION and access.by_cookie:
+        if told.get("reason") == PurchaseReason.NO_SESSION and access.by_cookie:
             here.checkout.refuse_moved(handle)
         return jsonify(told)
     except BffError as error:
@@ -56,15 +56,15 @@ def _buy(
     try:
         begun = buying.begin(handle, pressed, ReserveOptions(accept_language=language))
     except Unauthorized:
-        return not_bought(pressed.said, Why.NO_SESSION)
-    if begun.order is not None and begun.why is None:
+        return not_bought(pressed.said, PurchaseReason.NO_SESSION)
+    if begun.order is not None and begun.reason is None:
         return bought(pressed, begun.order)
-    if begun.quote is None or begun.why is not None:
-        return not_bought(pressed.said, begun.why or Why.NOT_AVAILABLE)
+    if begun.quote is None or begun.reason is not None:
+        return not_bought(pressed.said, begun.reason or PurchaseReason.NOT_AVAILABLE)
     quote, charged = begun.quote, charge(begun.quote)
     if charged is None or charged is False or charged == "":
         buying.give_up(begun.handle)
-        return not_bought(pressed.said, Why.DECLINED)
+        return not_bought(pressed.said, PurchaseReason.DECLINED)
     try:
         # What is none of these is no id, though it could be printed: a provider's answer, say.
         order_id = order_id_text(charged if isinstance(charged, str | int | UUID) else None)

@@ -15,7 +15,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from bff.checkout.instant_purchase import Why
+from bff.checkout.instant_purchase import PurchaseReason
 from bff.errors import codes
 from bff.web.guard import BRIDGE_HEADER, Caller
 from bff.web.openapi.json_schema import EXAMPLES, as_json_schema, complete
@@ -103,7 +103,7 @@ def describe(prefix: str, cookie: str) -> dict[str, Any]:
         about = inspect.getdoc(kind) or ""
         schemas[name]["description"] = about.split("\n\n")[0].replace("\n", " ")
     # The layers keep these from the answers themselves.
-    schemas["PurchaseAnswer"]["properties"]["reason"]["enum"] = [str(why) for why in Why]
+    schemas["PurchaseAnswer"]["properties"]["reason"]["enum"] = [str(why) for why in PurchaseReason]
     schemas["ProblemAnswer"]["properties"]["code"]["examples"] = sorted(codes())
     return document
 

@@ -14,7 +14,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from bff.cart.order import Order, OrderStatus
-from bff.checkout.instant_purchase import PurchaseRequest, Why
+from bff.checkout.instant_purchase import PurchaseReason, PurchaseRequest
 from bff.config.settings import Settings
 from bff.errors import invalid
 from bff.money import same_to_rounding
@@ -76,10 +76,10 @@ def bought(press: PurchaseRequest, order: Order) -> dict[str, Any]:
         "success": not is_refused,
         "orderConfirmationId": order.order_id,
         "upsellConfirmationId": order.order_id,
-        **({"reason": Why.REFUND_NEEDED.value} if is_refused else {}),
+        **({"reason": PurchaseReason.REFUND_NEEDED.value} if is_refused else {}),
     }
 
 
-def not_bought(said: Mapping[str, Any], why: Why) -> dict[str, Any]:
+def not_bought(said: Mapping[str, Any], why: PurchaseReason) -> dict[str, Any]:
     """Answer that nothing was bought, and nobody charged."""
     return {**said, "paid": False, "success": False, "reason": why.value}

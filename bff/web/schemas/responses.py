@@ -246,6 +246,6 @@ def begun_to_json(begun: BegunPurchase) -> dict[str, Any]:
         told["quote"] = to_json(begun.quote)
     if begun.order is not None:
         told["order"] = to_json(begun.order)
-    if begun.why is not None:
-        told["reason"] = begun.why.value
+    if begun.reason is not None:
+        told["reason"] = begun.reason.value
     return told

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from bff.cart.order import OrderStatus
 from bff.cart.reservation import Reason, State
-from bff.checkout.instant_purchase import Why
+from bff.checkout.instant_purchase import PurchaseReason
 from bff.rokt.placements import Answered
 from tests.support.shop import BRIDGE, Shop, Shopper, ok, server_get, server_post
 
@@ -151,7 +151,7 @@ def test_its_words_are_those_of_the_code(shop: Shop) -> None:
     assert words("ItemAnswer", "reason") == {"bought_before", *Reason}
     assert words("RejectedAnswer", "reason") == {*Reason}
     assert words("PlacementsAnswer", "reason") == {*Answered}
-    assert words("PurchaseAnswer", "reason") == {*Why}
+    assert words("PurchaseAnswer", "reason") == {*PurchaseReason}
 
 
 def test_its_operations_have_names_of_their_own_that_programs_can_use(shop: Shop) -> None:
