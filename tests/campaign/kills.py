@@ -28,8 +28,9 @@ from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_du
 from tests.campaign.points import CALLS, GIVEN_BACK, REDRIVE, SWEEP, UNKNOWN, Kill
 from tests.campaign.process import Forked
 from tests.campaign.till import Till
-from tests.support.processes import PATIENCE, clean, settings_for
+from tests.support.processes import clean, settings_for
 from tests.support.shop import SERVER, Shop, bearer
+from tests.support.waiting import PATIENCE
 
 # Longer than it takes to ask whether a call has come, short enough not to be waited for.
 LOOK_AGAIN = 0.02

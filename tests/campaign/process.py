@@ -22,7 +22,7 @@ from unittest.mock import patch
 from bff import Upsells, cli, faultpoints
 from bff.server import serve as serving
 from tests.campaign.lane import FileClock
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 # What a process needs beside its first imports; "__main__" is imported by each, unless it is here.
 PRELOADED = ["__main__", __name__, "waitress.server", "psycopg", "bff.store.schema"]

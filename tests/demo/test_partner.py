@@ -21,7 +21,8 @@ from bff.demo.partner import PartnerServer
 from bff.demo.partner.client import Bff, Unreachable
 from bff.demo.run import CannotStart, DemoServer
 from tests import TOP
-from tests.support.demo_shop import PARKING, Demo, Shown, running_demo, until
+from tests.support.demo_shop import PARKING, Demo, Shown, running_demo
+from tests.support.waiting import until
 
 DOWN = {"kind": "drop", "times": None}
 PACKAGE = TOP / "bff" / "demo" / "partner"

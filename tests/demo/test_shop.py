@@ -33,8 +33,8 @@ from tests.support.demo_shop import (
     Shown,
     bought,
     running_demo,
-    until,
 )
+from tests.support.waiting import until
 
 
 @pytest.fixture

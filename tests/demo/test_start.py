@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from bff.demo.run import DemoServer, settings_from
-from tests.support.processes import PATIENCE, ROKT_BFF, Started, started
+from tests.support.processes import ROKT_BFF, Started, started
+from tests.support.waiting import PATIENCE
 
 PORTS = ("--port", "0", "--emulator-port", "0", "--partner-port", "0")
 REAL = {

@@ -19,16 +19,8 @@ from bff.store.handles import new_handle
 from bff.store.sessions import create_session, find_session
 from bff.web.runtime import runtime
 from tests import TOP
-from tests.support.demo_shop import (
-    PARKING,
-    PROTECTION,
-    Demo,
-    Shopper,
-    Shown,
-    bought,
-    running_demo,
-    until,
-)
+from tests.support.demo_shop import PARKING, PROTECTION, Demo, Shopper, Shown, bought, running_demo
+from tests.support.waiting import until
 
 DOWN = {"kind": "drop", "times": None}
 

@@ -16,7 +16,8 @@ import requests
 from bff.web.scripts import SCRIPTS
 from tests import TOP
 from tests.support.emulator_client import Client
-from tests.support.processes import PATIENCE, Started, clean, settings_for, started
+from tests.support.processes import Started, clean, settings_for, started
+from tests.support.waiting import PATIENCE
 
 RUN = (
     "import sys, bff; from bff.cli import main\n"

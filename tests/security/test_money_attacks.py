@@ -14,10 +14,11 @@ import pytest
 
 from bff import upsell_refund_needed
 from bff.store.handles import hash_handle
-from tests.support.attackers import PARKING, PARTNER, POSTER, VIP, Browser, Market, market_of
+from tests.support.attackers import PARTNER, Browser, Market, market_of
 from tests.support.emulator_client import Client
 from tests.support.interference import after_call, at_once
 from tests.support.shop import SERVER, SERVER_KEY, Shop
+from tests.support.summaries import PARKING, POSTER, VIP
 
 MANY = 100_000
 

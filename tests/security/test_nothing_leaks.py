@@ -33,8 +33,9 @@ from tests.campaign.cases import ENDPOINTS, FAULTS, ITEM_FAULTS
 from tests.campaign.gate import Gate
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
-from tests.support.processes import PATIENCE, clean, settings_for
+from tests.support.processes import clean, settings_for
 from tests.support.shop import BRIDGE
+from tests.support.waiting import PATIENCE
 
 ORIGIN = "https://shop.example"
 # Waited for by each fault that hangs.

@@ -16,10 +16,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bff import Quote, Upsells
 from tests.support.shop import SERVER, Shop
+from tests.support.summaries import PARKING
 
 PARTNER = "https://tickets.example"
-PARKING, POSTER, VIP = "parking.standard", "poster.souvenir", "parking.vip"
-
 Totals = Mapping[str, Decimal]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -179,10 +178,3 @@ def bought(shopper: Shopper) -> Shown:
     shopper.add_extra()
     shopper.get("/payment")
     return shopper.pay()
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = monotonic() + seconds
-    while not condition():
-        assert monotonic() < end, "it did not happen in time"
-        sleep(0.05)

@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import TOP
+from tests.support.waiting import PATIENCE
 
 # A console script stands beside the interpreter that it was installed for.
 SCRIPTS = Path(sys.executable).parent
 ROKT_BFF = str(SCRIPTS / "rokt-bff")
-# How long a process may take to start or to stop on a busy machine.
-PATIENCE = 30.0
 
 
 class Started:

@@ -17,3 +17,12 @@ def problem_of(answer: TestResponse, status: int) -> dict[str, Any]:
     assert set(problem) - {"errors"} == {"type", "title", "status", "code", "detail"}
     assert problem["status"] == status
     return problem
+
+
+def refused(answer: TestResponse, status: int, *fields: str) -> None:
+    """Insist on a problem document that names these fields, each with messages."""
+    errors = problem_of(answer, status)["errors"]
+    assert set(errors) == set(fields)
+    for messages in errors.values():
+        assert messages
+        assert all(isinstance(message, str) and message for message in messages)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from flask import Flask
@@ -21,6 +21,8 @@ from bff import (
 )
 from bff.web.runtime import Runtime, runtime
 from tests.support.emulator_client import Client
+
+T = TypeVar("T")
 
 SERVER_KEY = "server-key-of-thirty-two-letters"
 BRIDGE = {"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"}
@@ -199,6 +201,28 @@ class Shopper:
         return ok(
             server_post(self.shop, "/orders", {"handle": self.handle, "orderId": order_id} | body)
         )
+
+
+class Views:
+    """A shop with one view that runs what a test gives it, as the shopper's request."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.verb: Callable[[], Any] = lambda: None
+        self.result: Any = None
+
+        @shop.app.post("/shop/run")
+        def run() -> str:
+            self.result = self.verb()
+            return "done"
+
+    def run(self, shopper: Shopper, verb: Callable[[], T], **headers: str) -> T:
+        self.verb = verb
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        query = {"email": "somebody@mark.example"}  # a shop's addresses may say anything
+        answer = shopper.client.post("/shop/run", headers=sent, query_string=query)
+        assert answer.text == "done"
+        result: T = self.result
+        return result
 
 
 def server_post(shop: Shop, path: str, body: object) -> TestResponse:

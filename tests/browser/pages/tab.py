@@ -9,8 +9,8 @@ from typing import Any
 from playwright.sync_api import Page, Request
 
 from tests.browser.pages.site import Site
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 30.0  # seconds: what takes longer on a loopback has failed, however busy the machine
 LOOK_MS = 10
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from bff.ops.purge import purge
 from bff.ops.redrive import redrive
-from tests.integration.checkout.test_confirm import alarms, bought
-from tests.integration.checkout.test_reserve import PARKING, POSTER, at_rokt
 from tests.support.interference import Killed, after_call, at_once, die
-from tests.support.shop import Shop, Shopper, ok, server_get, server_post
+from tests.support.shop import Shop, Shopper, ok, server_post
+from tests.support.summaries import PARKING, POSTER, alarms, at_rokt, bought, read_order
 
 MakeShop = Callable[..., Shop]
 MARGIN = 2.5  # a busy machine; what hangs, hangs far longer
@@ -37,10 +36,6 @@ def refused(shop: Shop, order_id: str = "order-1", **body: Any) -> tuple[int, st
     answer = server_post(shop, f"/orders/{order_id}/cancel", body)
     problem: Any = answer.json
     return answer.status_code, problem["code"]
-
-
-def read(shop: Shop) -> Any:
-    return ok(server_get(shop, "/orders/order-1"))
 
 
 def let_cancel(shop: Shop, item: str, *, refuse: bool) -> None:
@@ -106,7 +101,7 @@ def test_a_cancel_waits_for_the_confirm(shop: Shop, shopper: Shopper) -> None:
     cancel(shop)  # once more changes nothing
     shop.clock.move(4)
     shop.deliver()
-    assert read(shop)["status"] == "cancelled"
+    assert read_order(shop)["status"] == "cancelled"
     assert [entry["endpoint"] for entry in shop.calls()][-2:] == ["confirm", "cancel"]
     assert at_rokt(shop) == [(PARKING, 1, "cancelled")]
 
@@ -120,7 +115,7 @@ def test_a_cancel_that_comes_during_the_confirm_is_not_overlooked(
         shopper.pay()
     assert shop.calls("cancel") == []
     shop.deliver()
-    assert read(shop)["status"] == "cancelled"
+    assert read_order(shop)["status"] == "cancelled"
 
 
 def test_a_cancel_of_what_was_then_refused_is_not_sent(shop: Shop, shopper: Shopper) -> None:
@@ -131,7 +126,7 @@ def test_a_cancel_of_what_was_then_refused_is_not_sent(shop: Shop, shopper: Shop
     cancel(shop)
     shop.clock.move(2)
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
+    assert read_order(shop)["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]
     assert shop.calls("cancel") == []
 
@@ -147,7 +142,7 @@ def test_a_cancel_that_was_asked_for_and_cannot_be_made_is_told(make_shop: MakeS
     cancel(shop)
     shop.clock.move(2)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert order["status"] == "confirmed"
     assert order["lastError"].startswith("cancel:")
     assert refused(shop) == (409, "not_cancellable")
@@ -164,7 +159,7 @@ def test_an_unknown_cancel_is_repeated_and_takes_effect_once(
     assert bought(order)[PARKING] == (1, "cancelling")
     shop.clock.move(2)
     assert shop.deliver() == 1
-    assert bought(read(shop))[PARKING] == (1, "cancelled")
+    assert bought(read_order(shop))[PARKING] == (1, "cancelled")
     assert cancelled(shop) == {PARKING: 1, POSTER: 0}
 
 
@@ -176,7 +171,7 @@ def test_a_cancel_that_is_given_up_is_loud_and_can_be_redriven(
     cancel(shop, cartItemId=sold[PARKING])
     shop.clock.move(73 * 3600)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert bought(order)[PARKING] == (1, "cancelling")
     assert order["lastError"].startswith("cancel: given up")
     assert "an earlier call may have taken effect" in order["lastError"]
@@ -184,12 +179,12 @@ def test_a_cancel_that_is_given_up_is_loud_and_can_be_redriven(
     assert told == [f"a cancel of order 'order-1' is {order['lastError'].removeprefix('cancel: ')}"]
     shop.clock.move(91 * 24 * 3600)
     purge(shop.parts.store, shop.clock())
-    assert read(shop) == order  # it stays until somebody has looked
+    assert read_order(shop) == order  # it stays until somebody has looked
     shop.emulator.faults("cancel")
     assert redrive(shop.parts.store, shop.parts.settings, shop.clock(), "order-1") == 1
     shop.deliver()
-    assert bought(read(shop))[PARKING] == (1, "cancelled")
-    assert "lastError" not in read(shop)
+    assert bought(read_order(shop))[PARKING] == (1, "cancelled")
+    assert "lastError" not in read_order(shop)
     assert cancelled(shop) == {PARKING: 1, POSTER: 0}
 
 
@@ -198,7 +193,7 @@ def test_a_server_killed_while_cancelling_forgets_nothing(shop: Shop, sold: dict
         shop.parts.checkout.cancel("order-1", None)
     shop.clock.move(31)
     shop.deliver()
-    assert read(shop)["status"] == "cancelled"
+    assert read_order(shop)["status"] == "cancelled"
     assert cancelled(shop) == {PARKING: 1, POSTER: 1}
 
 
@@ -216,7 +211,7 @@ def test_cancelling_many_items_keeps_to_the_limit_in_all(make_shop: MakeShop) ->
     shop.emulator.faults("cancel")
     shop.clock.move(2)
     shop.deliver()
-    assert read(shop)["status"] == "cancelled"
+    assert read_order(shop)["status"] == "cancelled"
 
 
 def test_what_needs_a_refund_cannot_be_cancelled(shop: Shop, shopper: Shopper) -> None:
@@ -241,7 +236,7 @@ def test_a_cancel_does_not_hide_why_another_item_needs_a_refund(
     cancel(shop)
     shop.clock.move(2)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert bought(order) == {PARKING: (1, "refund_needed"), POSTER: (1, "confirmed")}
     assert "reserved again" in order["lastError"]
 

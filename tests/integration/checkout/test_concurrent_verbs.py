@@ -28,8 +28,8 @@ from tests.support.databases import NewDatabase
 from tests.support.interference import after_call, at_once
 from tests.support.responses import problem_of
 from tests.support.shop import Shop, Shopper, ok, server_post
+from tests.support.summaries import PARKING, POSTER
 
-PARKING, POSTER = "parking.standard", "poster.souvenir"
 ROUNDS = 4
 
 

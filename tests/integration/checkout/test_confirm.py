@@ -9,23 +9,20 @@ from typing import Any
 import pytest
 
 from bff.cart.order import Purchase
-from tests.integration.checkout.test_reserve import PARKING, POSTER, at_rokt, price, statuses
 from tests.support.interference import after_call, at_once
 from tests.support.shop import Shop, Shopper, server_post
+from tests.support.summaries import (
+    PARKING,
+    POSTER,
+    alarms,
+    at_rokt,
+    bought,
+    fulfilled,
+    price,
+    statuses,
+)
 
 MakeShop = Callable[..., Shop]
-
-
-def bought(order: Any) -> dict[str, tuple[int, str]]:
-    return {item["catalogItemId"]: (item["quantity"], item["status"]) for item in order["items"]}
-
-
-def fulfilled(shop: Shop) -> int:
-    return sum(one["fulfilled"] for one in shop.emulator.state()["reservations"].values())
-
-
-def alarms(shop: Shop) -> list[str]:
-    return [told["order"].order_id for told in shop.heard.of("refund")]
 
 
 def pay_again(shop: Shop, shopper: Shopper, order_id: str, **more: Any) -> Any:

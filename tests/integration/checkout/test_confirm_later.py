@@ -10,20 +10,15 @@ from typing import Any
 
 import pytest
 
-from bff.cart.order import Order, Purchase
-from tests.integration.checkout.test_confirm import alarms, bought, fulfilled
-from tests.integration.checkout.test_reserve import PARKING
 from tests.support.interference import Killed, after_call, die
+from tests.support.owed import LEASE, SOON, confirm
 from tests.support.raw_server import ANSWER, RawServer, raw_server
-from tests.support.shop import Shop, Shopper, ok, server_get
+from tests.support.shop import Shop, Shopper
+from tests.support.summaries import PARKING, alarms, bought, fulfilled, read_order
 
 MakeShop = Callable[..., Shop]
 MARGIN = 2.0  # a busy machine; what hangs, hangs longer
 LOST = {"kind": "drop", "when": "after"}
-# Beyond the longest first wait, of one second.
-SOON = 2
-# Beyond the lease of somebody who died.
-LEASE = 31
 
 
 @pytest.fixture
@@ -32,16 +27,6 @@ def ready(shop: Shop, shopper: Shopper) -> Shopper:
     shopper.add(PARKING)
     shopper.reserve()
     return shopper
-
-
-def confirm(shopper: Shopper, order_id: str = "order-1") -> Order:
-    """Confirm below HTTP, where a killed process can be played."""
-    purchase = Purchase(order_id=order_id, quote_id=None, attributes={}, extra={})
-    return shopper.shop.parts.checkout.confirm(shopper.handle, purchase)
-
-
-def read(shop: Shop, order_id: str = "order-1") -> Any:
-    return ok(server_get(shop, f"/orders/{order_id}"))
 
 
 @pytest.mark.parametrize("repeat", ["ok", "error"])
@@ -82,7 +67,7 @@ def test_an_unknown_confirm_is_owed_until_rokt_says_so_and_fulfils_once(
     assert shopper.cart()["items"] == []
     shop.clock.move(SOON)
     assert shop.deliver() == 1
-    settled = read(shop)
+    settled = read_order(shop)
     assert (settled["status"], settled["attempts"]) == ("confirmed", 2)
     assert not {"lastError", "nextAttemptAt"} & set(settled)
     assert fulfilled(shop) == 1
@@ -107,7 +92,7 @@ def test_a_repeated_confirm_is_the_same_byte_for_byte(make_shop: MakeShop) -> No
             shopper.add(PARKING, 4)  # what happens since must not show
             shop.clock.move(10)
             assert shop.deliver() == 1
-        assert read(shop)["status"] == "confirmed"
+        assert read_order(shop)["status"] == "confirmed"
         shop.parts.checkout.api._transport._session().close()
     assert len(rokt.requests) == 4
     assert len(set(rokt.requests)) == 1
@@ -120,7 +105,7 @@ def test_once_an_attempt_is_unknown_a_lapsed_reservation_is_not_replaced(
     ready.pay()
     shop.move_clocks(700)
     shop.deliver()
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
     assert len(shop.calls("reserve")) == 1
     assert fulfilled(shop) == 1
 
@@ -135,7 +120,7 @@ def test_being_sent_away_is_obeyed(shop: Shop, ready: Shopper) -> None:
     assert shop.deliver() == 0
     shop.clock.move(12)
     assert shop.deliver() == 1
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
 
 
 def test_already_without_an_earlier_attempt_is_no_success(shop: Shop, ready: Shopper) -> None:
@@ -151,7 +136,7 @@ def test_a_refusal_after_an_unknown_attempt_says_that_it_may_have_taken_effect(
     ready.pay()
     shop.clock.move(SOON)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert order["status"] == "refund_needed"
     assert "may have taken effect" in order["lastError"]
     assert alarms(shop) == ["order-1"]
@@ -166,10 +151,10 @@ def test_after_the_deadline_the_order_needs_a_refund(make_shop: MakeShop) -> Non
     assert shopper.pay()["status"] == "confirming"
     shop.clock.move(30)
     shop.deliver()
-    assert read(shop)["status"] == "confirming"
+    assert read_order(shop)["status"] == "confirming"
     shop.clock.move(31)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert order["status"] == "refund_needed"
     assert order["lastError"].startswith("given up")
     assert alarms(shop) == ["order-1"]
@@ -194,7 +179,7 @@ def test_confirm_returns_within_its_limit(make_shop: MakeShop, kind: str) -> Non
     shop.emulator.put("faults", {})
     shop.clock.move(SOON)
     assert shop.deliver() == 2  # the confirm and the release
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
 
 
 @pytest.mark.parametrize("repeat", ["ok", "error"])
@@ -204,10 +189,10 @@ def test_a_server_killed_after_rokt_confirmed_loses_no_order(
     shop.emulator.put("settings", {"repeatConfirm": repeat})
     with after_call(shop, "confirm", die), pytest.raises(Killed):
         confirm(ready)
-    assert read(shop)["status"] == "confirming"
+    assert read_order(shop)["status"] == "confirming"
     shop.clock.move(LEASE)
     assert shop.deliver() == 1
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
     assert fulfilled(shop) == 1
     first, second = shop.calls("confirm")
     assert first["body"] == second["body"]
@@ -219,11 +204,11 @@ def test_a_server_killed_while_an_order_was_made_ready_loses_no_order(
     shop.move_clocks(601)
     with after_call(shop, "reserve", die), pytest.raises(Killed):
         confirm(ready)
-    assert read(shop)["status"] == "confirming"
+    assert read_order(shop)["status"] == "confirming"
     shop.clock.move(LEASE)
     shop.deliver()
     # The confirm itself had surely not been sent, so its items could be reserved once more.
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
     assert alarms(shop) == []
     assert fulfilled(shop) == 1
 

@@ -14,8 +14,7 @@ from bff import Quote
 from tests.support.interference import Killed, at_once
 from tests.support.responses import problem_of
 from tests.support.shop import BRIDGE, Shop, Shopper, ok, server_get, server_post
-
-PARKING, POSTER = "parking.standard", "poster.souvenir"
+from tests.support.summaries import PARKING, POSTER
 
 
 class Till:

@@ -13,8 +13,9 @@ import requests
 
 from bff import Upsells
 from bff.store.handles import OVERTAKEN
-from tests.support.attackers import PARKING, POSTER, Browser, Market, market_of
+from tests.support.attackers import Browser, Market, market_of
 from tests.support.shop import Shop
+from tests.support.summaries import PARKING, POSTER
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from bff import BffError, InvalidInput, NotFound, OrderStatus
-from tests.integration.extension.test_verbs import Views
-from tests.support.shop import Shop, Shopper
+from tests.support.shop import Shop, Shopper, Views
 
 HALF = "jane@mark.example \ud83d"
 KEPT = "jane@mark.example ?"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.checkout.test_confirm import alarms, bought, fulfilled
-from tests.integration.checkout.test_reserve import PARKING, POSTER, at_rokt
-from tests.integration.ops.test_doctor import examine
-from tests.integration.ops.test_redrive import redrive
+from tests.support.commands import examine, redrive
 from tests.support.shop import Shop, Shopper
+from tests.support.summaries import PARKING, POSTER, alarms, at_rokt, bought, fulfilled
 
 
 def two_quotes_of_one_line(shopper: Shopper, how: str) -> tuple[str, str]:

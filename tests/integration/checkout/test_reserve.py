@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,31 +10,7 @@ from bff.emulator import REJECTION_FORMS
 from bff.web.shopper import keep_handle
 from tests.support.emulator_client import Client
 from tests.support.shop import Shop, Shopper
-
-PARKING = "parking.standard"
-POSTER = "poster.souvenir"
-
-
-def price(unit_price: float, times: int | None = 1) -> dict[str, Any]:
-    return {"kind": "price", "catalogItemId": PARKING, "unitPrice": unit_price, "times": times}
-
-
-def statuses(cart: Any) -> dict[str, str]:
-    return {item["catalogItemId"]: item["status"] for item in cart["items"]}
-
-
-def quoted(quote: Any) -> dict[str, int]:
-    return {item["catalogItemId"]: item["quantity"] for item in quote["items"]}
-
-
-def reasons(quote: Any) -> dict[str, tuple[int, str]]:
-    return {one["catalogItemId"]: (one["quantity"], one["reason"]) for one in quote["rejected"]}
-
-
-def at_rokt(shop: Shop) -> list[tuple[str, int, str]]:
-    """Return what the emulator has made, oldest first: item, quantity, state."""
-    made = shop.emulator.state()["reservations"].values()
-    return [(one["catalogItemId"], one["quantity"], one["state"]) for one in made]
+from tests.support.summaries import PARKING, POSTER, at_rokt, price, quoted, reasons, statuses
 
 
 @pytest.mark.parametrize("form", REJECTION_FORMS)

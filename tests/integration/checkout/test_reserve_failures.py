@@ -12,16 +12,9 @@ import pytest
 
 from bff.cart.reservation import ReserveOptions
 from bff.store.sessions import find_session, take_lease
-from tests.integration.checkout.test_reserve import (
-    PARKING,
-    POSTER,
-    at_rokt,
-    quoted,
-    reasons,
-    statuses,
-)
 from tests.support.interference import Killed, after_call, at_once, die
 from tests.support.shop import Shop, Shopper
+from tests.support.summaries import PARKING, POSTER, at_rokt, quoted, reasons, statuses
 
 MakeShop = Callable[..., Shop]
 # What scheduling on a busy machine may add to a time limit.

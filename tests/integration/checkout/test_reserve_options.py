@@ -12,10 +12,10 @@ from bff.cart.quote import make_quote
 from bff.cart.reservation import ReserveOptions
 from bff.store.documents import dump_quote, load_quote
 from bff.web.shopper import keep_handle
-from tests.integration.checkout.test_reserve import PARKING, POSTER, price
 from tests.support.interference import after_call
 from tests.support.samples import held
 from tests.support.shop import SERVER, Shop, Shopper, ok
+from tests.support.summaries import PARKING, POSTER, price
 
 MEMBERS: dict[str, Any] = {
     "isPayPalPayment": True,

@@ -9,11 +9,9 @@ import pytest
 
 from bff import Unauthorized
 from bff.store.handles import OVERTAKEN
-from tests.integration.extension.test_verbs import Views
 from tests.support.responses import problem_of
-from tests.support.shop import Shop, Shopper, bearer, ok, server_post
-
-PARKING, POSTER = "parking.standard", "poster.souvenir"
+from tests.support.shop import Shop, Shopper, Views, bearer, ok, server_post
+from tests.support.summaries import PARKING, POSTER
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from bff.errors import SchemaMismatch
 from bff.store.database import Store
 from bff.store.schema import VERSION_TABLE, head
 from bff.web.runtime import runtime
-from tests.integration.store.test_schema import NEXT, History, history, older, run  # noqa: F401 - fixtures
 from tests.support.databases import NewDatabase, closing
+from tests.support.migrations import NEXT, History, run
 from tests.support.shop import BRIDGE
 
 CONFIG = {
@@ -70,7 +70,7 @@ def test_a_shop_on_another_version_says_so_and_stops(
     url: str,
     version: str,
     cure: str,
-    older: None,  # noqa: F811
+    older: None,
 ) -> None:
     of_version(url, version)
     with pytest.raises(SchemaMismatch, match=version) as caught:
@@ -88,7 +88,7 @@ def test_a_shop_on_somebody_elses_database_says_so_and_stops(new_database: NewDa
 
 def test_the_cure_can_be_taken_where_the_shop_does_not_start(
     url: str,
-    history: History,  # noqa: F811
+    history: History,
 ) -> None:
     before = head()
     history.add("0098_next.py", NEXT)

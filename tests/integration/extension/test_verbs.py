@@ -13,31 +13,9 @@ from werkzeug.test import TestResponse
 from bff import Conflict, InvalidInput, NotFound, OrderStatus, Unauthorized
 from bff.store.handles import OVERTAKEN
 from tests.support.responses import problem_of
-from tests.support.shop import BRIDGE, Shop, Shopper, bearer, ok, server_post
+from tests.support.shop import BRIDGE, Shop, Shopper, Views, bearer, ok, server_post
 
 T = TypeVar("T")
-
-
-class Views:
-    """A shop with one view that runs what a test gives it, as the shopper's request."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.verb: Callable[[], Any] = lambda: None
-        self.result: Any = None
-
-        @shop.app.post("/shop/run")
-        def run() -> str:
-            self.result = self.verb()
-            return "done"
-
-    def run(self, shopper: Shopper, verb: Callable[[], T], **headers: str) -> T:
-        self.verb = verb
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        query = {"email": "somebody@mark.example"}  # a shop's addresses may say anything
-        answer = shopper.client.post("/shop/run", headers=sent, query_string=query)
-        assert answer.text == "done"
-        result: T = self.result
-        return result
 
 
 @pytest.fixture

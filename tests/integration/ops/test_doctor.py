@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import Result
-from flask.cli import FlaskGroup
 from sqlalchemy import Table, select, update
 
 from bff.config.settings import Settings
@@ -19,23 +17,13 @@ from bff.ops.doctor import count_open, examine_database, examine_rokt, examine_s
 from bff.ops.invariants import INVARIANTS
 from bff.store.database import new_id
 from bff.store.tables import orders, outbox, quotes, reservations, sessions
+from tests.support.commands import examine, rokt
 from tests.support.databases import destroy
 from tests.support.shop import Shop, ok, server_post
+from tests.support.summaries import PARKING, POSTER, VIP
 
-PARKING, POSTER, VIP = "parking.standard", "poster.souvenir", "parking.vip"
 DOWN = {"kind": "status", "status": 503, "times": None}
 REFUSED = {"kind": "status", "status": 422, "times": None}
-
-
-def rokt(shop: Shop, *arguments: str) -> Result:
-    group = FlaskGroup(create_app=lambda: shop.app, add_default_commands=False)
-    return shop.app.test_cli_runner().invoke(group, ["rokt", *arguments])
-
-
-def examine(shop: Shop) -> list[str]:
-    """Return the names of what the doctor finds now, each once."""
-    found = examine_database(shop.parts.store, shop.clock())
-    return list(dict.fromkeys(finding.name for finding in found))
 
 
 def sell(shop: Shop, order_id: str, *items: str) -> None:

@@ -9,21 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from flask.cli import FlaskGroup
 from sqlalchemy import func, select
 
 from bff.store.tables import sessions
+from tests.support.commands import rokt
 from tests.support.databases import drop_tables
 from tests.support.emulator_client import Client
 from tests.support.processes import ROKT_BFF, SCRIPTS, ran, settings_for, started
 from tests.support.shop import Shop, Shopper, ok, server_get
-
-
-def rokt(shop: Shop, *arguments: str) -> Result:
-    """Run ``flask rokt …`` as a shop's developer does: the group is found by its entry point."""
-    group = FlaskGroup(create_app=lambda: shop.app, add_default_commands=False)
-    return shop.app.test_cli_runner().invoke(group, ["rokt", *arguments])
 
 
 def sell(shop: Shop, order_id: str = "A-1", fault: dict[str, Any] | None = None) -> Shopper:

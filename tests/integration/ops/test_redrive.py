@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from bff import NotFound
-from bff.ops import redrive as redriving
-from tests.integration.checkout.test_confirm import bought, fulfilled
-from tests.integration.checkout.test_reserve import PARKING, POSTER
-from tests.integration.ops.test_doctor import examine, rokt
-from tests.support.shop import Shop, Shopper, ok, server_get
+from tests.support.commands import examine, redrive, rokt
+from tests.support.shop import Shop, Shopper
+from tests.support.summaries import PARKING, POSTER, bought, fulfilled, read_order
 
 MakeShop = Callable[..., Shop]
 SOLD_OUT = {"kind": "no_stock", "catalogItemIds": [PARKING], "times": None}
-
-
-def read(shop: Shop, order_id: str = "order-1") -> Any:
-    return ok(server_get(shop, f"/orders/{order_id}"))
-
-
-def redrive(shop: Shop, which: str | None = None) -> int:
-    """Redrive one order, or all, and return how many calls are owed again."""
-    parts = shop.parts
-    return redriving.redrive(parts.store, parts.settings, shop.clock(), which)
 
 
 def ready(shop: Shop) -> Shopper:
@@ -60,15 +47,15 @@ def test_an_item_that_was_lost_is_asked_for_again_alone(
     shop: Shop, lose: Callable[[Shop], None], which: str | None, late: bool
 ) -> None:
     lose(shop)
-    assert bought(read(shop)) == {PARKING: (1, "refund_needed"), POSTER: (1, "confirmed")}
+    assert bought(read_order(shop)) == {PARKING: (1, "refund_needed"), POSTER: (1, "confirmed")}
     if late:
         shop.move_clocks(3600)
     assert redrive(shop, which) == 1
-    assert bought(read(shop)) == {PARKING: (1, "confirming"), POSTER: (1, "confirmed")}
+    assert bought(read_order(shop)) == {PARKING: (1, "confirming"), POSTER: (1, "confirmed")}
     assert examine(shop) == []
     assert redrive(shop, which) == 0  # it is owed already
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert bought(order) == {PARKING: (1, "confirmed"), POSTER: (1, "confirmed")}
     assert "lastError" not in order
     (item,) = shop.calls("confirm")[-1]["body"]["items"]
@@ -81,7 +68,7 @@ def test_an_item_that_still_cannot_be_had_needs_its_refund_again(shop: Shop) -> 
     shop.emulator.faults("reserve", SOLD_OUT)
     assert redrive(shop, "order-1") == 1
     shop.deliver()
-    assert bought(read(shop)) == {PARKING: (1, "refund_needed"), POSTER: (1, "confirmed")}
+    assert bought(read_order(shop)) == {PARKING: (1, "refund_needed"), POSTER: (1, "confirmed")}
     assert examine(shop) == ["refund_needed"]
     assert len(shop.heard.of("refund")) == 2
 
@@ -98,7 +85,7 @@ def test_what_was_refunded_is_not_asked_for_again(shop: Shop, by: str) -> None:
                 with pytest.raises(NotFound):
                     shop.upsells.refunded(unknown)
     assert redrive(shop, "order-1") == redrive(shop) == 0
-    assert bought(read(shop))[PARKING] == (1, "refund_needed")
+    assert bought(read_order(shop))[PARKING] == (1, "refund_needed")
 
 
 def test_a_quote_that_was_paid_twice_is_bought_twice_only_by_name(shop: Shop) -> None:
@@ -112,7 +99,7 @@ def test_a_quote_that_was_paid_twice_is_bought_twice_only_by_name(shop: Shop) ->
     assert redrive(shop) == 0
     assert redrive(shop, "order-2") == 1
     shop.deliver()
-    assert read(shop, "order-2")["status"] == "confirmed"
+    assert read_order(shop, "order-2")["status"] == "confirmed"
     assert fulfilled(shop) == 4
 
 
@@ -129,7 +116,7 @@ def test_an_order_without_an_upsell_of_which_rokt_was_not_told_is_loud_and_can_b
     shopper.pay()
     shop.clock.move(61)
     shop.deliver()
-    order = read(shop)
+    order = read_order(shop)
     assert order["status"] == "confirmed"  # it was paid, and nothing of it is Rokt's
     assert str(status) in order["lastError"]
     assert [r.name for r in caplog.records if "order-1" in r.getMessage()] == [
@@ -140,7 +127,7 @@ def test_an_order_without_an_upsell_of_which_rokt_was_not_told_is_loud_and_can_b
     assert redrive(shop) == 1
     assert examine(shop) == []
     shop.deliver()
-    assert "lastError" not in read(shop)
+    assert "lastError" not in read_order(shop)
     assert examine(shop) == []
 
 

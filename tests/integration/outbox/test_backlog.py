@@ -22,8 +22,8 @@ from tests.bench.drain import judge, owe
 from tests.bench.places import emulator
 from tests.support.databases import NewDatabase
 from tests.support.interference import at_once
-from tests.support.processes import PATIENCE
 from tests.support.shop import Shop
+from tests.support.waiting import PATIENCE
 
 # Enough for each sender to have its thread and its connections; and what must add nothing to it.
 FEW, MANY = 40, 160

@@ -13,15 +13,15 @@ import pytest
 from sqlalchemy import select, update
 
 from bff.store.tables import outbox
-from tests.integration.checkout.test_reserve import PARKING, at_rokt
-from tests.integration.ops.test_flask_commands import rokt
-from tests.integration.outbox.test_queue import leave_owed
+from tests.support.commands import rokt
 from tests.support.emulator_client import Client
+from tests.support.owed import leave_owed
 from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.shop import Shop, ok, server_get
+from tests.support.summaries import PARKING, at_rokt
+from tests.support.waiting import PATIENCE
 
 MakeShop = Callable[..., Shop]
-PATIENCE = 20
 
 
 def status(shop: Shop, order_id: str) -> Any:

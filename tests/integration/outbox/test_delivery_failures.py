@@ -12,9 +12,8 @@ import pytest
 from bff.outbox.delivery import Delivery
 from bff.outbox.renewal import Renewal
 from bff.rokt import responses as answers
-from tests.integration.checkout.test_confirm import alarms
-from tests.integration.checkout.test_reserve import PARKING, reasons
 from tests.support.shop import Shop, Shopper, ok, server_get
+from tests.support.summaries import PARKING, alarms, read_order, reasons
 
 MakeShop = Callable[..., Shop]
 # Texts that JSON can say and that a database does not keep: neither of ours the second.
@@ -26,10 +25,6 @@ DEADLINE = 60
 @pytest.fixture(params=UNKEEPABLE)
 def unkeepable(request: pytest.FixtureRequest) -> str:
     return UNKEEPABLE[request.param]
-
-
-def read(shop: Shop) -> Any:
-    return ok(server_get(shop, "/orders/order-1"))
 
 
 def by_quantity(make_shop: MakeShop) -> Shopper:
@@ -54,7 +49,7 @@ def test_an_id_that_no_database_keeps_is_none(make_shop: MakeShop, unkeepable: s
     shopper = by_quantity(make_shop)
     answer_confirm(shopper, unkeepable)
     assert shopper.pay()["status"] == "confirmed"
-    assert "lastError" not in read(shopper.shop)
+    assert "lastError" not in read_order(shopper.shop)
 
 
 def test_a_reservation_whose_id_no_database_keeps_is_none(
@@ -80,10 +75,10 @@ def test_an_answer_that_cannot_be_written_down_is_unknown_and_given_up_in_its_ti
     assert HALF not in caplog.text
     shop.clock.move(2)
     assert shop.deliver() == 1
-    assert read(shop)["status"] == "confirming"
+    assert read_order(shop)["status"] == "confirming"
     shop.clock.move(DEADLINE)
     assert shop.deliver() == 1
-    order = read(shop)
+    order = read_order(shop)
     assert order["status"] == "refund_needed"
     assert "an earlier call may have taken effect" in order["lastError"]
     assert alarms(shop) == ["order-1"]
@@ -104,7 +99,7 @@ def test_one_order_whose_answer_cannot_be_written_down_keeps_no_other_from_it(
     answer_confirm(shopper, HALF)
     shop.clock.move(2)
     assert shop.deliver() == 2
-    assert read(shop)["status"] == "confirming"
+    assert read_order(shop)["status"] == "confirming"
     assert ok(server_get(shop, "/orders/order-2"))["status"] == "confirmed"
 
 
@@ -125,8 +120,8 @@ def test_what_fails_before_the_call_is_tried_again_and_was_never_sent(
     assert shop.calls("confirm") == []
     shop.move_clocks(700)  # beyond the deadline, and the reservation
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
-    assert "effect" not in read(shop)["lastError"]
+    assert read_order(shop)["status"] == "refund_needed"
+    assert "effect" not in read_order(shop)["lastError"]
 
 
 def test_a_fault_of_ours_after_an_order_is_recorded_is_no_failed_payment(
@@ -145,7 +140,7 @@ def test_a_fault_of_ours_after_an_order_is_recorded_is_no_failed_payment(
     assert "a secret" not in caplog.text
     shop.clock.move(31)  # the lease of the call that was never made
     shop.deliver()
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"
 
 
 @pytest.mark.parametrize("late", ["its time limit", "its lease"])
@@ -164,7 +159,7 @@ def test_a_call_that_comes_too_late_is_not_made(shop: Shop, shopper: Shopper, la
     else:
         delivery.attempt(owed, limit=0.01)
     assert len(shop.calls("confirm")) == 1
-    assert "no time" in read(shop)["lastError"]
+    assert "no time" in read_order(shop)["lastError"]
     shop.clock.move(5)
     shop.deliver()
-    assert read(shop)["status"] == "confirmed"
+    assert read_order(shop)["status"] == "confirmed"

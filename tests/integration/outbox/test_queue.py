@@ -20,9 +20,9 @@ from bff.outbox.order_status import count_by_state
 from bff.outbox.queue import LEASE, LONGEST_WAIT, OwedCall, RowState, backoff
 from bff.rokt.calls import cancel_call
 from bff.store.database import Store
-from tests.integration.checkout.test_reserve import PARKING
 from tests.support.databases import NewDatabase
 from tests.support.interference import at_once
+from tests.support.owed import leave_owed
 from tests.support.shop import Shop
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,8 +145,8 @@ def test_threads_that_claim_at_once_share_the_rows_out(database: Store) -> None:
 CLAIMER = """
 import sys
 from datetime import UTC, datetime
-from bff import outbox
-from bff.store import Store
+from bff.outbox import queue as outbox
+from bff.store.database import Store
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -240,17 +240,6 @@ def test_a_settled_row_is_never_claimed_again(database: Store) -> None:
 def test_what_is_due_longest_comes_first(database: Store) -> None:
     first, second = owe(database), owe(database)
     assert [taken(database).id, taken(database).id] == [first.id, second.id]
-
-
-def leave_owed(shop: Shop, *order_ids: str) -> None:
-    """Pay orders whose first attempt at the confirm fails, and let them become due."""
-    for order_id in order_ids:
-        shopper = shop.shopper()
-        shopper.add(PARKING)
-        shopper.reserve()
-        shop.emulator.faults("confirm", {"kind": "drop"})
-        assert shopper.pay(order_id)["status"] == "confirming"
-    shop.clock.move(2)
 
 
 def test_one_run_works_off_what_is_due_and_no_more(shop: Shop) -> None:

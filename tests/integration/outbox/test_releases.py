@@ -10,10 +10,9 @@ import pytest
 
 from bff.cart.order import Order, Purchase
 from bff.cart.shown_cart import Cart
-from tests.integration.checkout.test_confirm import alarms, fulfilled
-from tests.integration.checkout.test_reserve import PARKING, POSTER, at_rokt, quoted, statuses
 from tests.support.interference import Killed, after_call, at_once, die
 from tests.support.shop import Shop, Shopper, ok
+from tests.support.summaries import PARKING, POSTER, alarms, at_rokt, fulfilled, quoted, statuses
 
 MakeShop = Callable[..., Shop]
 MARGIN = 2.0  # a busy machine; what hangs, hangs longer

@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 
 from bff.store.reservations import GHOST
-from tests.integration.checkout.test_confirm import alarms, bought, fulfilled
-from tests.integration.checkout.test_confirm_later import LEASE, SOON, confirm
-from tests.integration.checkout.test_reserve import PARKING, POSTER, at_rokt, price
 from tests.support.interference import Killed, after_call, die
-from tests.support.shop import Shop, Shopper, ok, server_get
+from tests.support.owed import LEASE, SOON, confirm
+from tests.support.shop import Shop, Shopper, ok
+from tests.support.summaries import (
+    PARKING,
+    POSTER,
+    alarms,
+    at_rokt,
+    bought,
+    fulfilled,
+    price,
+    read_order,
+)
 
 MakeShop = Callable[..., Shop]
 
@@ -27,10 +35,6 @@ def lapsed(shop: Shop, shopper: Shopper) -> Shopper:
     shopper.reserve()
     shop.move_clocks(601)
     return shopper
-
-
-def read(shop: Shop) -> Any:
-    return ok(server_get(shop, "/orders/order-1"))
 
 
 def test_a_lapsed_reservation_is_made_again_at_its_price(shop: Shop, lapsed: Shopper) -> None:
@@ -97,7 +101,7 @@ def test_what_cannot_be_had_as_paid_needs_a_refund_and_the_rest_is_confirmed(
     shop.deliver()  # what Rokt holds for nothing is given back
     assert [one for one in at_rokt(shop) if one[2] == "reserved"] == []
     assert alarms(shop) == ["order-1"]
-    assert "reserved again" in read(shop)["lastError"]
+    assert "reserved again" in read_order(shop)["lastError"]
 
 
 def test_another_currency_needs_a_refund_and_is_given_back(shop: Shop, shopper: Shopper) -> None:
@@ -137,7 +141,7 @@ def test_while_rokt_does_not_answer_the_order_waits(shop: Shop, lapsed: Shopper)
     assert shop.deliver() == 0
     shop.clock.move(7)
     shop.deliver()
-    settled = read(shop)
+    settled = read_order(shop)
     assert bought(settled) == {PARKING: (2, "confirmed"), POSTER: (1, "confirmed")}
     assert "lastError" not in settled
     assert fulfilled(shop) == 2
@@ -155,7 +159,7 @@ def test_at_the_deadline_what_has_no_reservation_is_not_confirmed_by_quantity(
     assert shopper.pay()["status"] == "confirming"
     shop.clock.move(61)
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
+    assert read_order(shop)["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]
     assert shop.calls("confirm") == []
 
@@ -223,13 +227,13 @@ def test_what_rokt_holds_for_us_unknown_to_us_is_waited_for(
     """The only parking is taken by our own reserve, of which nobody knows."""
     lose(shop, scarce(shop))
     assert shop.deliver() == 1
-    waiting = read(shop)
+    waiting = read_order(shop)
     assert waiting["status"] == "confirming"
     assert "yet" in waiting["lastError"]
     assert alarms(shop) == []
     shop.move_clocks(601)  # Rokt gives it back to its stock
     shop.deliver()
-    assert bought(read(shop)) == {PARKING: (1, "confirmed")}
+    assert bought(read_order(shop)) == {PARKING: (1, "confirmed")}
     assert fulfilled(shop) == 1
 
 
@@ -240,10 +244,10 @@ def test_a_denial_is_believed_once_nothing_of_ours_can_stand_at_rokt(shop: Shop)
     for _ in range(3):
         shop.move_clocks(GHOST.total_seconds() / 4)
         shop.deliver()
-        assert read(shop)["status"] == "confirming"
+        assert read_order(shop)["status"] == "confirming"
     shop.move_clocks(GHOST.total_seconds() / 4)
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
+    assert read_order(shop)["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]
 
 
@@ -263,7 +267,7 @@ def test_what_is_granted_while_another_item_is_waited_for_is_kept(shop: Shop) ->
     assert [one for one in at_rokt(shop) if one[2] == "reserved"] == held
     shop.move_clocks(601)
     shop.deliver()
-    assert bought(read(shop)) == {PARKING: (1, "confirmed"), POSTER: (1, "confirmed")}
+    assert bought(read_order(shop)) == {PARKING: (1, "confirmed"), POSTER: (1, "confirmed")}
 
 
 def test_what_is_dearer_is_not_waited_for(shop: Shop) -> None:
@@ -271,7 +275,7 @@ def test_what_is_dearer_is_not_waited_for(shop: Shop) -> None:
     shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 5}]})
     shop.emulator.faults("reserve", price(13))
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
+    assert read_order(shop)["status"] == "refund_needed"
 
 
 @pytest.mark.parametrize("status", [401, 429], ids=["wrong key", "turned away"])
@@ -282,7 +286,7 @@ def test_a_reserve_that_surely_was_not_made_leaves_no_doubt(shop: Shop, status: 
     shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "stock": 0}]})
     shop.clock.move(SOON)
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
+    assert read_order(shop)["status"] == "refund_needed"
 
 
 def test_what_rokt_calls_expired_is_made_again_whatever_our_clock_says(
@@ -353,6 +357,6 @@ def test_after_an_unknown_confirm_an_expiry_proves_nothing(shop: Shop, shopper: 
     shop.emulator.move_clock(601)
     shop.clock.move(SOON)
     shop.deliver()
-    assert read(shop)["status"] == "refund_needed"
-    assert "effect" in read(shop)["lastError"]
+    assert read_order(shop)["status"] == "refund_needed"
+    assert "effect" in read_order(shop)["lastError"]
     assert len(shop.calls("reserve")) == 1

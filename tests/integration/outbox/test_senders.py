@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from threading import Barrier, Event, Thread
@@ -18,11 +17,11 @@ from bff.outbox.senders import SenderPool
 from bff.store import orders as order_book
 from bff.store.database import Store
 from bff.store.tables import outbox as outbox_rows
-from tests.integration.checkout.test_reserve import PARKING
 from tests.support.emulator_client import Client
 from tests.support.interference import at_once
-from tests.support.processes import PATIENCE
+from tests.support.owed import backlog, status
 from tests.support.shop import Shop
+from tests.support.waiting import PATIENCE, until
 
 MakeShop = Callable[..., Shop]
 LONG = 60.0
@@ -33,32 +32,6 @@ def pair(make_shop: MakeShop) -> tuple[Shop, Shop]:
     """Two servers on one database."""
     first = make_shop()
     return first, make_shop(database_url=first.parts.settings.database_url)
-
-
-def until(what: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
-
-
-def backlog(shop: Shop, number: int) -> list[str]:
-    """Pay so many orders while Rokt turns every confirm away; give their ids."""
-    shop.emulator.faults("confirm", {"kind": "status", "status": 429, "times": None})
-    order_ids = [f"order-{n}" for n in range(number)]
-    for order_id in order_ids:
-        shopper = shop.shopper()
-        shopper.add(PARKING)
-        shopper.reserve()
-        assert shopper.pay(order_id)["status"] == "confirming"
-    shop.emulator.put("faults", {})
-    shop.clock.move(60)
-    return order_ids
-
-
-def status(shop: Shop, order_id: str) -> str:
-    return shop.parts.checkout.order(order_id).status
 
 
 def calls_of(shop: Shop) -> dict[str, int]:

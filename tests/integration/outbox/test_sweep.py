@@ -18,8 +18,8 @@ from bff.store import reservations as ledger
 from bff.store.tables import outbox, reservations
 from tests.support.interference import after_call, at_once
 from tests.support.shop import Shop, Shopper, ok, server_get
+from tests.support.summaries import PARKING, POSTER
 
-PARKING, POSTER = "parking.standard", "poster.souvenir"
 GRACE = 300
 HELD = 600  # seconds that the emulator keeps a reservation
 

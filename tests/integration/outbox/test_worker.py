@@ -12,8 +12,7 @@ from bff import upsell_confirmed
 from bff.errors import StoreUnavailable
 from bff.outbox.worker import PURGE_EVERY, SWEEP_EVERY, Worker
 from tests.support.shop import Shop
-
-PATIENCE = 20.0
+from tests.support.waiting import PATIENCE
 
 
 class Chore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +14,14 @@ import requests
 from bff.rokt.bulkhead import Places
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
-from tests.support.processes import PATIENCE, ROKT_BFF, settings_for, started
+from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.shop import Shop, Shopper
+from tests.support.waiting import PATIENCE, until
 
 MakeShop = Callable[..., Shop]
 # Far longer than any of these tests: what hangs is ended by its time limit alone.
 FOR_EVER = {"kind": "hang", "seconds": 60, "times": None}
 LIMIT = 4.0
-
-
-def until(what: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -5,38 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bff.config.settings import Settings
-from bff.rokt.calls import Call, reserve_call
+from bff.rokt.calls import reserve_call
 from bff.rokt.client import CartApi
-from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Unknown
+from bff.rokt.outcomes import Cause, Done, NotSent, Unknown
 from bff.rokt.transport import MAX_ANSWER
+from tests.support.api_client import CALL, KEY, LIMIT, client, timed
 from tests.support.emulator_client import PARKING, Client
 from tests.support.raw_server import ANSWER, RawServer, raw_server
 
-KEY = "a-key-that-nobody-may-see"
-LIMIT = 0.4
 # What scheduling on a busy machine may add.
 MARGIN = 1.5
-
-CALL: Call = reserve_call(
-    cart_id="cart-1", lines=[(PARKING, 1)], rokt_session_id="rokt-session", accept_language=None
-)
-
-
-def client(url: str, **more: Any) -> CartApi:
-    settings = Settings(api_key=KEY, tag_id="emulator-tag", api_url=url, **more)
-    return CartApi(settings, lambda: datetime.now(UTC), lambda _attempt: None)
-
-
-def timed(api: CartApi, limit: float = LIMIT) -> tuple[Outcome, float]:
-    start = time.monotonic()
-    outcome = api.send(CALL, limit=limit)
-    return outcome, time.monotonic() - start
 
 
 @pytest.fixture

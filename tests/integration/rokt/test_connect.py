@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from bff.rokt.outcomes import Cause, Done, NotSent, Outcome
-from tests.integration.rokt.test_client_limits import CALL, LIMIT, client, timed
-from tests.integration.rokt.test_transport import PROXIES, ROKT, SOON, answer
+from tests.support.api_client import CALL, LIMIT, PROXIES, ROKT, SOON, answer, client, timed
 from tests.support.raw_server import raw_server
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from bff.rokt.outcomes import Cause, Refused, Unknown
 from bff.rokt.transport import MAX_ANSWER
-from tests.integration.rokt.test_client_limits import CALL, client, timed
-from tests.integration.rokt.test_transport import SOON, Serve
+from tests.support.api_client import CALL, SOON, Serve, client, timed
 from tests.support.raw_server import RawServer, raw_server
 
 

@@ -15,15 +15,8 @@ import pytest
 import trustme
 
 from bff.rokt.outcomes import Cause, Done, NotSent, Unknown
-from tests.integration.rokt.test_client_limits import CALL, KEY, client, timed
+from tests.support.api_client import CALL, KEY, PROXIES, ROKT, SOON, Serve, answer, client, timed
 from tests.support.raw_server import ANSWER, RawServer, raw_server
-
-# A name of nobody's: what is sent to it can only have gone through the proxy.
-ROKT = "api.rokt.test"
-# Far beyond the limit of a call, and far below what its other side would take.
-SOON = 10.0
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-Serve = Callable[[RawServer, socket.socket], None]
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +44,6 @@ def trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with authority.cert_pem.tempfile() as bundle:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
         yield
-
-
-def answer(server: RawServer, connection: socket.socket) -> None:
-    while server.read_request(connection):
-        connection.sendall(ANSWER)
 
 
 def secure(certificate: trustme.LeafCert, serve: Serve = answer) -> Serve:

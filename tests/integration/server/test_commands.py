@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from bff.cli import main
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
-from tests.support.processes import PATIENCE, ROKT_BFF, Started, ran, settings_for, started
+from tests.support.processes import ROKT_BFF, Started, ran, settings_for, started
 from tests.support.shop import BRIDGE, SERVER, bearer
+from tests.support.waiting import PATIENCE
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 COMMANDS = {

@@ -11,11 +11,11 @@ from typing import Any
 import requests
 
 from tests.support.databases import NewDatabase
-from tests.support.demo_shop import until
 from tests.support.emulator_client import Client
 from tests.support.interference import at_once
 from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.shop import BRIDGE, SERVER, bearer
+from tests.support.waiting import until
 
 SHOPPERS = 8
 PARKING = "parking.standard"

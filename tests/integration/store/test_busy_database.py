@@ -15,16 +15,16 @@ from sqlalchemy import select
 from bff.outbox.queue import LEASE
 from bff.store.database import Store
 from bff.store.tables import orders, outbox, sessions
-from tests.integration.checkout.test_reserve import PARKING
 from tests.support.databases import closing
 from tests.support.interference import after_call
-from tests.support.shop import SERVER, Shop, Shopper, ok, server_get
+from tests.support.shop import SERVER, Shop, Shopper, ok
+from tests.support.summaries import PARKING, read_order
+from tests.support.waiting import PATIENCE
 
 MakeShop = Callable[..., Shop]
 LIMIT = 1.0
 # What a busy machine may add to a time limit; a lock would add seconds.
 MARGIN = 2.5
-PATIENCE = 20
 
 
 class Holder:
@@ -74,10 +74,6 @@ def pay(shopper: Shopper) -> tuple[Any, float]:
     return answer, time.monotonic() - start
 
 
-def read(shop: Shop) -> Any:
-    return ok(server_get(shop, "/orders/order-1"))
-
-
 def test_confirm_returns_in_time_when_rokts_answer_cannot_be_written(
     ready: Shopper, holder: Holder
 ) -> None:
@@ -88,7 +84,7 @@ def test_confirm_returns_in_time_when_rokts_answer_cannot_be_written(
     holder.end()
     ready.shop.clock.move(LEASE.total_seconds() + 1)
     assert ready.shop.deliver() == 1
-    assert read(ready.shop)["status"] == "confirmed"
+    assert read_order(ready.shop)["status"] == "confirmed"
 
 
 def test_a_payment_that_cannot_be_recorded_in_time_is_told_so(

@@ -18,9 +18,10 @@ from bff.rokt.calls import cancel_call
 from bff.store import clock as clocks
 from bff.store.database import Store
 from bff.store.sessions import Session, create_session, take_lease
-from tests.integration.checkout.test_reserve import PARKING, POSTER
 from tests.support.databases import NewDatabase, closing
 from tests.support.shop import Shop, bearer, ok, server_get
+from tests.support.summaries import PARKING, POSTER
+from tests.support.waiting import PATIENCE
 
 MakeShop = Callable[..., Shop]
 Take = Callable[[datetime], bool]
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.postgresql  # SQLite's file is on one machine, which ha
 SECOND = timedelta(seconds=1)
 # Nearly a lease: who counted by such a clock would take what is under way.
 SKEW = LEASE - 2 * SECOND
-PATIENCE = 20
 
 
 @contextmanager

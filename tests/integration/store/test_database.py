@@ -30,10 +30,10 @@ from bff.store.sessions import (
     save_cart,
     take_lease,
 )
-from tests.integration.checkout.test_reserve import PARKING, POSTER
 from tests.support.databases import NewDatabase, destroy
 from tests.support.interference import at_once
 from tests.support.shop import Shop, Shopper, server_get, server_post
+from tests.support.summaries import PARKING, POSTER
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

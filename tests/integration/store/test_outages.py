@@ -27,13 +27,14 @@ from bff.store.database import Store
 from bff.store.schema import VERSION_TABLE
 from bff.store.tables import metadata
 from tests.conftest import ready
-from tests.integration.outbox.test_senders import backlog, status, until
 from tests.support.databases import Databases, PostgreSQL
 from tests.support.emulator_client import Client
 from tests.support.interference import after_call
+from tests.support.owed import backlog, status
 from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.responses import problem_of
 from tests.support.shop import BRIDGE, SERVER_KEY, Shop, Shopper, ok, server_get, server_post
+from tests.support.waiting import until
 
 KINDS = ("full", "locked", "removed", "table locked", "stopped")
 

@@ -14,15 +14,15 @@ from sqlalchemy import inspect, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from bff.errors import SchemaMismatch, StoreUnavailable
-from bff.store import schema
 from bff.store.database import Store
 from bff.store.schema import VERSION_TABLE, head
 from bff.store.tables import metadata, orders, sessions
 from tests.support.databases import NewDatabase
-from tests.support.demo_shop import until
 from tests.support.emulator_client import Client
 from tests.support.interference import at_once
+from tests.support.migrations import NEXT, History, run
 from tests.support.processes import ROKT_BFF, ran, settings_for, started
+from tests.support.waiting import until
 
 MakeStore = Callable[..., Store]
 
@@ -42,12 +42,6 @@ def make_store(new_database: NewDatabase) -> Iterator[MakeStore]:
 
 def url_of(store: Store) -> str:
     return store.engine.url.render_as_string(hide_password=False)
-
-
-def run(store: Store, *statements: str) -> None:
-    with store.write() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 def version(store: Store) -> str:
@@ -82,16 +76,6 @@ def other(
     return store, cause, cure
 
 
-FIRST = '''
-"""A version before the first."""
-revision = "0000"
-down_revision = None
-branch_labels = None
-depends_on = None
-
-def upgrade():
-    pass
-'''
 BROKEN = '''
 """A version that does half of its work."""
 import sqlalchemy as sa
@@ -106,54 +90,6 @@ def upgrade():
     op.drop_table("quotes")
     op.execute("this is no statement")
 '''
-NEXT = '''
-"""The next version."""
-import sqlalchemy as sa
-from alembic import op
-revision = "0098"
-down_revision = "{head}"
-branch_labels = None
-depends_on = None
-
-def upgrade():
-    op.create_table("new_things", sa.Column("id", sa.Integer))
-'''
-
-
-class History:
-    """Migrations of the package's, and more of a test's, in a folder of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.versions = folder / "versions"
-        original = Path(schema.__file__).parent / "migrations"
-        for path in original.rglob("*.py*"):
-            if "__pycache__" not in path.parts:
-                copy = folder / path.relative_to(original)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(path.read_text())
-
-    def add(self, name: str, source: str) -> None:
-        (self.versions / name).write_text(source.replace("{head}", head()))
-
-    def put_before(self) -> None:
-        """Let there be a version before the first."""
-        self.add("0000_before.py", FIRST)
-        first = next(self.versions.glob("0001_*.py"))
-        text = first.read_text()
-        assert "down_revision = None" in text
-        first.write_text(text.replace("down_revision = None", 'down_revision = "0000"'))
-
-
-@pytest.fixture
-def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
-    made = History(tmp_path / "migrations")
-    monkeypatch.setattr(schema, "__file__", str(tmp_path / "schema.py"))
-    return made
-
-
-@pytest.fixture
-def older(history: History) -> None:
-    history.put_before()
 
 
 def test_the_migrations_make_the_tables_as_they_are_declared(make_store: MakeStore) -> None:

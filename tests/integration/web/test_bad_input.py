@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.databases import Databases
 from tests.support.emulator_client import Client
-from tests.support.responses import problem_of
+from tests.support.responses import problem_of, refused
 from tests.support.shop import BRIDGE, Shop, Shopper
 
 KIB = 1024
@@ -46,14 +46,6 @@ def send(shopper: Shopper, body: bytes, media: str = "application/json") -> Test
     return shopper.client.post(
         "/rokt/cart/updates", data=body, headers=BRIDGE | {"Content-Type": media}
     )
-
-
-def refused(answer: TestResponse, status: int, *fields: str) -> None:
-    errors = problem_of(answer, status)["errors"]
-    assert set(errors) == set(fields)
-    for messages in errors.values():
-        assert messages
-        assert all(isinstance(message, str) and message for message in messages)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from tests.integration.web.test_bad_input import refused
-from tests.support.responses import problem_of
+from tests.support.responses import problem_of, refused
 from tests.support.shop import SERVER, Shop, Shopper, ok, server_post
 
 

@@ -11,9 +11,9 @@ import pytest
 from bff.cart.held_cart import HeldCart, Line
 from bff.cart.reservation import Reason, Reservation, State
 from bff.cart.shown_cart import Cart, Item, view_cart
-from tests.integration.checkout.test_reserve import PARKING, POSTER, price
 from tests.support.samples import NOW, cart_item, reservation
 from tests.support.shop import Shop, Shopper
+from tests.support.summaries import PARKING, POSTER, price
 
 LINE = Line(cart_item("a", quantity=3), 4)
 
