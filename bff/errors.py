@@ -28,16 +28,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Self
 
-# Wrong fields that the text of an error names: who sends more mends these first.
-MOST_TOLD = 5
-
-
-def invalid(errors: Mapping[str, list[str]]) -> InvalidInput:
-    """Make the error for wrong fields; its text says of the first ones what is wrong."""
-    told = [f"{name}: {errors[name][0].rstrip('.')}" for name in sorted(errors)]
-    more = len(told) - MOST_TOLD
-    rest = f"; and {more} more" if more > 0 else ""
-    return InvalidInput(f"Wrong: {'; '.join(told[:MOST_TOLD])}{rest}.", errors=errors)
+# An error's text names no more fields than this; ``errors`` has them all.
+MOST_NAMED = 5
 
 
 class Code(StrEnum):
@@ -105,10 +97,25 @@ class ConfigError(BffError):
 
 
 class InvalidInput(BffError):
-    """What came in breaks a rule; ``errors`` names each field."""
+    """A field of the input is wrong. ``errors`` names each field."""
 
     code = "invalid_input"
     status = 422
+
+    @classmethod
+    def of_fields(cls, errors: Mapping[str, list[str]]) -> Self:
+        """Make the error for wrong fields.
+
+        Args:
+            errors: Messages by the field's path, such as ``updatedItem.quantity``.
+
+        Returns:
+            The error. Its text names the first ``MOST_NAMED`` fields.
+        """
+        named = [f"{name}: {errors[name][0].rstrip('.')}" for name in sorted(errors)]
+        more = len(named) - MOST_NAMED
+        rest = f"; and {more} more" if more > 0 else ""
+        return cls(f"Wrong: {'; '.join(named[:MOST_NAMED])}{rest}.", errors=errors)
 
 
 class MalformedBody(InvalidInput):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bff.cart.held_cart import HeldCart, following, without
-from bff.errors import InvalidInput, invalid
+from bff.errors import InvalidInput
 
 # Kept with the session. A checkout's cart has fewer products; ten times the fifty lines that
 # extras may have leaves room, and bounds the document.
@@ -27,7 +27,7 @@ _SKU = re.compile(rf"[^\x00\ud800-\udfff]{{1,{MAX_SKU}}}")
 def check_products(quantities: Mapping[str, int], most: int) -> None:
     """Raise ``InvalidInput`` that names what is wrong: too many, no SKU, no whole number."""
     if not isinstance(quantities, Mapping):
-        raise invalid({"quantities": ["must be SKUs with their quantities"]})
+        raise InvalidInput.of_fields({"quantities": ["must be SKUs with their quantities"]})
     if len(quantities) > MAX_PRODUCTS:
         raise InvalidInput(
             f"These are too many products: at most {MAX_PRODUCTS} are followed.",
@@ -43,7 +43,7 @@ def check_products(quantities: Mapping[str, int], most: int) -> None:
         elif not is_whole or not 0 <= quantity <= most:
             wrong[f"quantities.{sku}"] = [f"must be a whole number from 0 to {most}"]
     if wrong:
-        raise invalid(wrong)
+        raise InvalidInput.of_fields(wrong)
 
 
 def follow_products(cart: HeldCart, quantities: Mapping[str, int]) -> HeldCart:

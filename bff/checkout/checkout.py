@@ -33,10 +33,10 @@ from bff.outbox.releases import Releases
 from bff.outbox.senders import SENDERS
 from bff.outbox.sweep import Sweep
 from bff.outbox.worker import Worker
-from bff.rokt.bulkhead import Places
+from bff.rokt.bulkhead import Bulkhead
 from bff.rokt.calls import any_call
 from bff.rokt.client import CartApi
-from bff.rokt.placements import PageQuestion, Placements, read_placements
+from bff.rokt.placements import Placements, PlacementsRequest, read_placements
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store
@@ -86,7 +86,7 @@ class Checkout:
         in_line = Delivery(settings, database, api, clock, watcher)
         # With places of its own: shoppers who wait for a hanging Rokt must not keep what is paid
         # for from being delivered, nor a backlog of it keep shoppers waiting.
-        senders = api.with_places(Places(SENDERS, SENDERS))
+        senders = api.with_bulkhead(Bulkhead(SENDERS, SENDERS))
         self.delivery = Delivery(settings, database, senders, clock, watcher)
         self._releasing = Releases(settings, in_line)
         sweeping = Sweep(settings, database, clock)
@@ -145,7 +145,7 @@ class Checkout:
         check_products(quantities, self._settings.max_quantity)
         return self._change(handle, lambda cart: follow_products(cart, quantities), "sync")
 
-    def any_placements(self, handle: str, question: PageQuestion) -> Placements:
+    def any_placements(self, handle: str, question: PlacementsRequest) -> Placements:
         """Ask Rokt whether to show the upsell page; "skip" when it does not say in time."""
         session = self._find(handle)
         call = any_call(

@@ -23,7 +23,7 @@ from bff.errors import Code, NotFound
 from bff.outbox import queue as outbox
 from bff.outbox.queue import OwedCall
 from bff.outbox.releases import Releases
-from bff.rokt.calls import confirm_of
+from bff.rokt.calls import confirm_call
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import new_id
@@ -115,7 +115,7 @@ class NewOrders:
         ]
         return outbox.enqueue(
             connection,
-            confirm_of(order, buys),
+            confirm_call(order, buys),
             session_id=order.session_id,
             order_id=order.id,
             subjects=[row.id for row in buys],

@@ -34,7 +34,14 @@ from bff.outbox.queue import LEASE, OwedCall
 from bff.outbox.releases import Releases
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import NotSent, Refused
-from bff.rokt.reserve import Asking, Verdict, doubt, is_useless, read_outcome, still_held
+from bff.rokt.reserve import (
+    ReserveCalls,
+    ReserveResult,
+    as_passing,
+    is_useless,
+    read_outcome,
+    unless_lapsed,
+)
 from bff.store import reservations as ledger
 from bff.store.clock import shared
 from bff.store.database import Store, new_id
@@ -78,8 +85,8 @@ class QuoteMaker:
     ) -> None:
         self._settings = settings
         self._store = database
-        self._asking = Asking(api)
-        self._places = api.places
+        self._calls = ReserveCalls(api)
+        self._bulkhead = api.bulkhead
         self._clock = clock
         self._releasing = releasing
 
@@ -97,7 +104,7 @@ class QuoteMaker:
             if started is None:
                 return self._quote_without_asking(session_id, wish), asked
             asked = True
-            verdict = self._asking.ask(started.asked, wish, end=end)
+            verdict = self._calls.ask(started.asked, wish, end=end)
             reach("reserve.answered")
             quote = self._settle(started, wish, verdict, end)
             reach("reserve.settled")
@@ -111,7 +118,7 @@ class QuoteMaker:
         started = self._start(session_id, wish, end)
         if started is not None:
             return started
-        with self._places.room() as waits:
+        with self._bulkhead.waiting_slot() as waits:
             while waits and time.monotonic() < end:
                 threading.Event().wait(LOOK_AGAIN)
                 if self._is_leased(session_id):
@@ -173,7 +180,7 @@ class QuoteMaker:
         return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
 
     def _settle(
-        self, started: _Started, wish: ReserveOptions, verdict: Verdict, end: float
+        self, started: _Started, wish: ReserveOptions, verdict: ReserveResult, end: float
     ) -> Quote | None:
         """Write what became of the rows and quote; None when the cart changed meanwhile.
 
@@ -183,9 +190,9 @@ class QuoteMaker:
         outcome = verdict.outcome
         settled, unanswered = read_outcome(verdict.rows, outcome, now)
         settled += verdict.denied
-        settled = [still_held(row, now) for row in settled]
+        settled = [unless_lapsed(row, now) for row in settled]
         settled = [
-            doubt(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
+            as_passing(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
             for row in settled
         ]
         useless = [row for row in settled if is_useless(row)]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from bff.errors import invalid
+from bff.errors import InvalidInput
 from bff.money import read_amount
 from bff.web.schemas.fields import may_name
 
@@ -38,14 +38,14 @@ def order_id_text(order_id: object) -> str:
     How long it may be is for who keeps it.
     """
     if order_id is None or isinstance(order_id, bool | bytes) or order_id in (0, ""):
-        raise invalid({"orderId": ["must be the order's id, text or a number"]})
+        raise InvalidInput.of_fields({"orderId": ["must be the order's id, text or a number"]})
     return str(order_id)
 
 
 def text(name: str, value: object) -> str:
     """Return an argument that is text. Raises ``InvalidInput`` that names it for anything else."""
     if not isinstance(value, str):
-        raise invalid({name: ["must be text"]})
+        raise InvalidInput.of_fields({name: ["must be text"]})
     return value
 
 
@@ -57,7 +57,7 @@ def text_or_none(name: str, value: object) -> str | None:
 def switch_or_none(name: str, value: object) -> bool | None:
     """Return an argument that is True, False or None. Raises ``InvalidInput`` that names it."""
     if value is not None and not isinstance(value, bool):
-        raise invalid({name: ["must be true or false"]})
+        raise InvalidInput.of_fields({name: ["must be true or false"]})
     return value
 
 
@@ -69,7 +69,7 @@ def texts(attributes: object) -> dict[str, str]:
     if attributes is None:
         return {}
     if not isinstance(attributes, Mapping):
-        raise invalid({"attributes": ["must be texts by their names"]})
+        raise InvalidInput.of_fields({"attributes": ["must be texts by their names"]})
     return {_text_of(name): _text_of(value) for name, value in attributes.items()}
 
 
@@ -81,14 +81,16 @@ def read_prices(prices: object) -> dict[str, Decimal]:
     if prices is None:
         return {}
     if not isinstance(prices, Mapping):
-        raise invalid({"acceptPrices": ["must be cart item ids with their unit prices"]})
+        raise InvalidInput.of_fields(
+            {"acceptPrices": ["must be cart item ids with their unit prices"]}
+        )
     read: dict[str, Decimal] = {}
     for place, (cart_item_id, price) in enumerate(prices.items()):
         try:
             read[str(cart_item_id)] = _price(price)
         except ValueError as error:
             field = f"acceptPrices.{may_name('acceptPrices', cart_item_id, place)}"
-            raise invalid({field: [str(error)]}) from None
+            raise InvalidInput.of_fields({field: [str(error)]}) from None
     return read
 
 

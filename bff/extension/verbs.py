@@ -27,7 +27,7 @@ from bff.extension.arguments import (
     texts,
 )
 from bff.extension.instant_purchase import press
-from bff.rokt.placements import PageQuestion, Placements
+from bff.rokt.placements import Placements, PlacementsRequest
 from bff.web.runtime import runtime
 from bff.web.schemas.responses import to_json
 from bff.web.shopper import (
@@ -75,7 +75,7 @@ class Verbs:
         query, which may say more of the shopper than Rokt is to know. Raises ``InvalidInput``
         that names a wrong argument, ``StoreUnavailable``.
         """
-        question = PageQuestion(
+        question = PlacementsRequest(
             page_identifier=text("pageIdentifier", page_identifier),
             url=request.base_url if url is None else text("url", url),
             attributes=texts(attributes),

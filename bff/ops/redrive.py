@@ -19,7 +19,7 @@ from bff.cart.reservation import BOUGHT_BEFORE, Reservation, State
 from bff.config.settings import Settings
 from bff.faultpoints import reach
 from bff.outbox.queue import RowState, enqueue
-from bff.rokt.calls import Kind, confirm_of
+from bff.rokt.calls import Kind, confirm_call
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store
@@ -142,7 +142,7 @@ def _confirm(
         return 0
     enqueue(
         connection,
-        confirm_of(order, rows),
+        confirm_call(order, rows),
         session_id=order.session_id,
         order_id=order_id,
         subjects=[row.id for row in rows],

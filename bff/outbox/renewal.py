@@ -24,10 +24,10 @@ from bff.outbox import expiry as lapsing
 from bff.outbox import queue as outbox
 from bff.outbox import renewal as ghosts
 from bff.outbox.queue import OwedCall, RowState
-from bff.rokt.calls import confirm_of, release_call
+from bff.rokt.calls import confirm_call, release_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Unknown
-from bff.rokt.reserve import Asking, Verdict, read_outcome
+from bff.rokt.reserve import ReserveCalls, ReserveResult, read_outcome
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store
@@ -70,7 +70,7 @@ class Renewal:
     ) -> None:
         self._settings = settings
         self._store = database
-        self._asking = Asking(api)
+        self._calls = ReserveCalls(api)
         self._clock = clock
 
     def prepare(self, owed: OwedCall, *, limit: float) -> Ready:
@@ -102,7 +102,7 @@ class Renewal:
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
         most = time.monotonic() + self._settings.reserve_timeout
         # The outbox repeats it, so one attempt will do.
-        verdict = self._asking.ask(
+        verdict = self._calls.ask(
             asked, wish, end=min(end, most), number=owed.attempts, again=False
         )
         reach("renew.answered")
@@ -114,7 +114,7 @@ class Renewal:
         return ready
 
     def _settle(
-        self, connection: Connection, owed: OwedCall, asking: _Asking, verdict: Verdict
+        self, connection: Connection, owed: OwedCall, asking: _Asking, verdict: ReserveResult
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
@@ -224,7 +224,7 @@ class Renewal:
             return Ready(None, changed)
         again = outbox.enqueue(
             connection,
-            confirm_of(order, rows),
+            confirm_call(order, rows),
             session_id=owed.session_id,
             order_id=order.id,
             subjects=[row.id for row in rows],

@@ -1,10 +1,10 @@
-"""Places for calls to Rokt, and a waiting room before them: how many threads Rokt can hold up.
+"""A bulkhead: limits how many threads of the server can wait for Rokt.
 
-A request that waits for Rokt keeps a thread of the server. So not only the calls under way are
-counted but also who waits for one: for a place, for another request of the same session, for
-the time that Rokt asked for before a second attempt. Whoever finds the waiting room full is told
-so at once, and goes on without Rokt (reason ``busy``). The threads beyond ``calls + waiting``
-stay with those who do not need Rokt: a cart's updates go on however long Rokt hangs.
+A request that waits for Rokt occupies a thread. Two limits apply: the calls that run at a time,
+and the requests that wait. A request waits for a slot, for another reserve of its session, or for
+the seconds that Rokt asked for before a second attempt. A request beyond the second limit goes on
+without Rokt at once (reason ``busy``). The other threads stay free for requests that need no call,
+such as cart updates.
 """
 
 from __future__ import annotations
@@ -14,42 +14,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Places:
-    """``calls`` at a time, and ``waiting`` who wait for one. Safe to use from many threads."""
+class Bulkhead:
+    """Slots for calls, and slots for requests that wait. Safe to use from many threads.
+
+    Args:
+        calls: How many calls may run at a time.
+        waiting: How many requests may wait at a time.
+    """
 
     def __init__(self, calls: int, waiting: int) -> None:
         self._calls = threading.BoundedSemaphore(calls)
         self._waiting = threading.BoundedSemaphore(waiting)
 
     @contextmanager
-    def place(self, limit: float) -> Iterator[bool]:
-        """Take a place for the length of the block, within ``limit`` seconds.
+    def slot(self, limit: float) -> Iterator[bool]:
+        """Take a slot for one call; it is freed at the end of the block.
 
-        Yields False when there was none in time, or too many wait already.
+        Args:
+            limit: The seconds to wait for a slot.
+
+        Yields:
+            False if no slot became free in time, or too many requests wait already.
         """
-        if not self._take(limit):
-            yield False
-            return
+        taken = self._take(limit)
         try:
-            yield True
+            yield taken
         finally:
-            self._calls.release()
+            if taken:
+                self._calls.release()
 
     @contextmanager
-    def room(self) -> Iterator[bool]:
-        """Be in the waiting room for the length of the block; yields False when it is full."""
-        if not self._waiting.acquire(blocking=False):
-            yield False
-            return
+    def waiting_slot(self) -> Iterator[bool]:
+        """Count the block as waiting. Yields False if too many requests wait already."""
+        taken = self._waiting.acquire(blocking=False)
         try:
-            yield True
+            yield taken
         finally:
-            self._waiting.release()
+            if taken:
+                self._waiting.release()
 
     def _take(self, limit: float) -> bool:
         if limit <= 0:
             return False
         if self._calls.acquire(blocking=False):
             return True
-        with self.room() as waits:
+        with self.waiting_slot() as waits:
             return waits and self._calls.acquire(timeout=limit)

@@ -7,7 +7,7 @@ none of them is ever stored. Its bytes are fixed here once; every repetition sen
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -96,26 +96,25 @@ def reserve_call(
     return Call(Kind.RESERVE, _bytes(body), _headers(rokt_session_id, accept_language))
 
 
-def confirm_call(
-    *,
-    cart_id: str,
-    order_id: str,
-    rows: Iterable[Reservation],
-    rokt_session_id: str,
-    accept_language: str | None,
-    attributes: Mapping[str, str],
-    extra: Mapping[str, Any],
-) -> Call:
-    """Tell that the shopper has paid. ``extra``: further members, whose names Rokt gave you."""
+def confirm_call(order: OrderRow, rows: Iterable[Reservation]) -> Call:
+    """Confirm that the shopper has paid.
+
+    Args:
+        order: The paid order. Its ``extra`` are further members, whose names Rokt gave the shop.
+        rows: The reservations that the order buys.
+
+    Returns:
+        The call.
+    """
     body: dict[str, Any] = {
-        **extra,
-        "cartId": cart_id,
-        "orderId": order_id,
+        **order.extra,
+        "cartId": order.cart_id,
+        "orderId": order.id,
         "items": [_confirmed_item(row) for row in rows],
     }
-    if attributes:
-        body["attributes"] = dict(attributes)
-    return Call(Kind.CONFIRM, _bytes(body), _headers(rokt_session_id, accept_language))
+    if order.attributes:
+        body["attributes"] = dict(order.attributes)
+    return Call(Kind.CONFIRM, _bytes(body), _headers(order.rokt_session_id, order.accept_language))
 
 
 def release_call(
@@ -181,16 +180,3 @@ def _bytes(body: Mapping[str, Any]) -> bytes:
     # mark stands for it.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
     return text.encode(errors="replace")
-
-
-def confirm_of(order: OrderRow, rows: Sequence[Reservation]) -> Call:
-    """Make the call that confirms these items for an order."""
-    return confirm_call(
-        cart_id=order.cart_id,
-        order_id=order.id,
-        rows=rows,
-        rokt_session_id=order.rokt_session_id,
-        accept_language=order.accept_language,
-        attributes=order.attributes,
-        extra=order.extra,
-    )

@@ -1,6 +1,6 @@
 """The client of Rokt's Cart API: sends one call within a time limit and tells its outcome.
 
-Never raises for what Rokt or the network does. Calls have their places (``bff.places``), so that
+Never raises for what Rokt or the network does. Calls have their places (``bff.bulkhead``), so that
 a hanging Rokt cannot take all of a server's threads; who gets none within the limit is told
 ``NotSent``. Who repeats a call, and when, is for ``bff.outbox``.
 """
@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from bff.config.settings import Settings
-from bff.rokt.bulkhead import Places
+from bff.rokt.bulkhead import Bulkhead
 from bff.rokt.calls import PATHS, Call, Kind
-from bff.rokt.outcomes import Cause, NotSent, Outcome, Unknown, read_answer
+from bff.rokt.outcomes import Cause, NotSent, Outcome, Unknown, read_response
 from bff.rokt.redaction import mask_answer, mask_request, private_texts
 from bff.rokt.transport import Broken, NeverConnected, Reply, Transport
 
@@ -59,7 +59,7 @@ class CartApi:
         self._settings = settings
         self._clock = clock
         self._watch = watch
-        self.places = Places(settings.max_calls, settings.max_waiting)
+        self.bulkhead = Bulkhead(settings.max_calls, settings.max_waiting)
         self._transport = Transport(connect_timeout=settings.connect_timeout)
 
     def send(
@@ -71,7 +71,7 @@ class CartApi:
         """
         started_at, start = self._clock(), time.monotonic()
         outcome: Outcome = NotSent(Cause.BUSY, "all slots for calls to Rokt are taken")
-        with self.places.place(limit) as taken:
+        with self.bulkhead.slot(limit) as taken:
             if taken:
                 outcome, _ = self._post(call, limit - (time.monotonic() - start))
         spent = (time.monotonic() - start) * 1000
@@ -79,10 +79,10 @@ class CartApi:
         self._watch(Attempt(call, outcome, started_at, spent, number, session_id, private))
         return outcome
 
-    def with_places(self, places: Places) -> CartApi:
+    def with_bulkhead(self, places: Bulkhead) -> CartApi:
         """Return the same API with other places: for threads that no shopper waits for."""
         other = copy(self)  # connections and all
-        other.places = places
+        other.bulkhead = places
         return other
 
     def probe(self, call: Call, *, limit: float) -> tuple[Outcome, timedelta | None]:
@@ -119,7 +119,7 @@ class CartApi:
         except Broken as error:
             return Unknown(error.cause, str(error)), None
         now = self._clock()
-        outcome = read_answer(
+        outcome = read_response(
             reply.status,
             reply.body,
             retry_after=reply.retry_after,

@@ -127,7 +127,7 @@ class Unknown:
 Outcome = Done | Refused | NotSent | Unknown
 
 
-def read_answer(
+def read_response(
     status: int,
     body: bytes,
     *,

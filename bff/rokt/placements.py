@@ -10,7 +10,7 @@ from bff.rokt.outcomes import Cause, Done, Outcome, Refused
 
 
 @dataclass(frozen=True, slots=True)
-class PageQuestion:
+class PlacementsRequest:
     """What is told to ``placements/any`` about the page and the shopper."""
 
     page_identifier: str
@@ -25,14 +25,16 @@ def read_placements(outcome: Outcome) -> Placements:
         answer = outcome.answer
         result = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(result, bool):
-            return Placements(False, Answered.UNREADABLE)
-        return Placements(result, Answered.PLACEMENTS if result else Answered.NO_PLACEMENTS)
+            return Placements(False, PlacementsReason.UNREADABLE)
+        return Placements(
+            result, PlacementsReason.PLACEMENTS if result else PlacementsReason.NO_PLACEMENTS
+        )
     if isinstance(outcome, Refused):
-        return Placements(False, Answered.REFUSED)
-    return Placements(False, _REASONS.get(outcome.cause, Answered.UNREACHABLE))
+        return Placements(False, PlacementsReason.REFUSED)
+    return Placements(False, _REASONS.get(outcome.cause, PlacementsReason.UNREACHABLE))
 
 
-class Answered(StrEnum):
+class PlacementsReason(StrEnum):
     """What ``placements/any`` said, or why Rokt did not say: all but the first mean "skip"."""
 
     PLACEMENTS = "placements"
@@ -44,7 +46,7 @@ class Answered(StrEnum):
     UNREADABLE = "unreadable"
 
 
-_REASONS = {Cause.BUSY: Answered.BUSY, Cause.TIMEOUT: Answered.TIMEOUT}
+_REASONS = {Cause.BUSY: PlacementsReason.BUSY, Cause.TIMEOUT: PlacementsReason.TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Placements:
     """Whether to show the upsell page; true in a condition when so."""
 
     result: bool
-    reason: Answered
+    reason: PlacementsReason
 
     def __bool__(self) -> bool:
         return self.result

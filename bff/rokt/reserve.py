@@ -20,7 +20,7 @@ from bff.rokt.responses import Denied, Granted, mentions, read_reserve, reason_o
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReserveResult:
     """``outcome`` is about ``rows``; ``denied`` were refused by name before, and left out.
 
     ``unsure``: an attempt before may have taken effect, so Rokt may hold the items already, and
@@ -33,7 +33,7 @@ class Verdict:
     unsure: bool = False
 
 
-class Asking:
+class ReserveCalls:
     """Makes reserve calls for rows of one cart and one Rokt session."""
 
     def __init__(self, api: CartApi) -> None:
@@ -47,22 +47,22 @@ class Asking:
         end: float,
         number: int = 1,
         again: bool = True,
-    ) -> Verdict:
+    ) -> ReserveResult:
         """Ask for these rows until ``end`` (of the monotonic clock) at the latest.
 
         ``number`` is which attempt this is; ``again``: a second one may follow, for a shopper
         who waits. Without rows there is nothing to ask, which is done.
         """
         if not rows:
-            return Verdict((), (), Done(200, {"items": []}))
+            return ReserveResult((), (), Done(200, {"items": []}))
         outcome, unsure = self._send(rows, wish, end, number, again)
         named = named_by(rows, outcome)
         if not isinstance(outcome, Refused) or not 0 < len(named) < len(rows):
-            return Verdict(tuple(rows), (), outcome, unsure)
+            return ReserveResult(tuple(rows), (), outcome, unsure)
         denied = tuple(deny(row, outcome) for row in named)
         rest = tuple(row for row in rows if row not in named)
         outcome, unsure_rest = self._send(rest, wish, end, number, again)
-        return Verdict(rest, denied, outcome, unsure or unsure_rest)
+        return ReserveResult(rest, denied, outcome, unsure or unsure_rest)
 
     def _send(
         self,
@@ -90,7 +90,7 @@ class Asking:
         if time.monotonic() + wait >= end:
             return first, False
         if wait > 0:
-            with self._api.places.room() as waits:
+            with self._api.bulkhead.waiting_slot() as waits:
                 if not waits:
                     return first, False
                 threading.Event().wait(wait)
@@ -149,13 +149,13 @@ def deny(row: Reservation, refusal: Refused) -> Reservation:
     return _denied(row, Denied(row.item.cart_item_id, reason))
 
 
-def doubt(row: Reservation) -> Reservation:
+def as_passing(row: Reservation) -> Reservation:
     """Take a denial for a passing one, where Rokt may hold the item for us without our knowing."""
     denied = row.state is State.REJECTED and row.item_reservation_id is None
     return replace(row, reason=Reason.UNREACHABLE) if denied else row
 
 
-def still_held(row: Reservation, now: datetime) -> Reservation:
+def unless_lapsed(row: Reservation, now: datetime) -> Reservation:
     """Reject what has lapsed by the time it arrives: nobody is to be charged for it."""
     if row.state is State.RESERVED and row.lapsed(now):
         return _denied(row, Denied(row.item.cart_item_id, Reason.REJECTED))

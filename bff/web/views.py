@@ -16,7 +16,7 @@ from bff.cart.order import Purchase
 from bff.cart.reservation import ReserveOptions
 from bff.checkout.checkout import EMPTY_CART
 from bff.errors import BffError, Unauthorized
-from bff.rokt.placements import PageQuestion
+from bff.rokt.placements import PlacementsRequest
 from bff.web.catch_all import ClosedBlueprint, methods_here
 from bff.web.guard import Access, Caller, admit, caller_of, opened_to
 from bff.web.json_body import read_json
@@ -134,7 +134,7 @@ def post_placements() -> Response:
     """Ask Rokt whether there is anything to show."""
     runtime().limits.count_call(request)
     body = load(PlacementsBody(), _body())
-    question = PageQuestion(
+    question = PlacementsRequest(
         page_identifier=body["page_identifier"],
         url=body["url"],
         attributes=body["attributes"],

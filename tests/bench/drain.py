@@ -24,7 +24,7 @@ from bff.ops.doctor import examine_database
 from bff.outbox import queue as outbox
 from bff.outbox.order_status import count_by_state
 from bff.outbox.queue import RowState
-from bff.rokt.calls import confirm_of
+from bff.rokt.calls import confirm_call
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store, new_id
@@ -187,7 +187,7 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
                 order_book.add_order(connection, order)
                 outbox.enqueue(
                     connection,
-                    confirm_of(order, [row]),
+                    confirm_call(order, [row]),
                     session_id=session.id,
                     order_id=order.id,
                     subjects=[row.id],

@@ -20,8 +20,8 @@ from bff.outbox.delivery import Answered
 from bff.outbox.queue import OwedCall
 from bff.rokt.calls import any_call, confirm_call, reserve_call
 from bff.rokt.client import Attempt
-from bff.rokt.outcomes import read_answer
-from bff.rokt.placements import PageQuestion
+from bff.rokt.outcomes import read_response
+from bff.rokt.placements import PlacementsRequest
 from bff.rokt.transport import Reply
 from bff.web.guard import Access
 
@@ -63,15 +63,19 @@ def values() -> Iterator[Any]:
     reserve = reserve_call(
         cart_id="c", lines=[], rokt_session_id="s", accept_language=None, attributes=ATTRIBUTES
     )
-    confirm = confirm_call(
+    order = OrderRow(
+        id="o",
+        session_id="s",
         cart_id="c",
-        order_id="o",
-        rows=[],
-        rokt_session_id="s",
-        accept_language=None,
+        quote_id=None,
+        rokt_session_id="r",
+        status=OrderStatus.CONFIRMED,
+        created_at=NOW,
         attributes=ATTRIBUTES,
         extra={"card": MARK},
+        accept_language=MARK,
     )
+    confirm = confirm_call(order, [])
     yield from (call, reserve, confirm)
     for status in (200, 400, 422):
         error = {"code": "X", "message": MARK, "value": [MARK]}
@@ -79,7 +83,7 @@ def values() -> Iterator[Any]:
             MARK.encode(),
             str(error).replace("'", '"').encode(),
         )
-        outcome = read_answer(status, body, now=NOW)
+        outcome = read_response(status, body, now=NOW)
         assert MARK in str(getattr(outcome, "answer", "")), "it is there, and not shown"
         yield outcome
         yield Attempt(call, outcome, NOW, 1.0, 1, "session")
@@ -101,20 +105,9 @@ def values() -> Iterator[Any]:
         wish=wish,
     )
     yield Access(handle=MARK)
-    yield PageQuestion("p", f"https://shop.example/?{MARK}", ATTRIBUTES, MARK)
+    yield PlacementsRequest("p", f"https://shop.example/?{MARK}", ATTRIBUTES, MARK)
     yield Purchase("o", "q", ATTRIBUTES, {"card": MARK}, MARK)
-    yield OrderRow(
-        id="o",
-        session_id="s",
-        cart_id="c",
-        quote_id=None,
-        rokt_session_id="r",
-        status=OrderStatus.CONFIRMED,
-        created_at=NOW,
-        attributes=ATTRIBUTES,
-        extra={"card": MARK},
-        accept_language=MARK,
-    )
+    yield order
     yield Settings(
         api_key=MARK,
         tag_id="t",

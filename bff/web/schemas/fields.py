@@ -14,7 +14,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from bff.errors import invalid
+from bff.errors import InvalidInput
 from bff.money import read_amount
 
 # The ids of Rokt's samples have 40 to 120 characters, with a provider's prefix.
@@ -150,7 +150,7 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(data)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise invalid(flatten(_numbered(error.messages, data))) from None
+        raise InvalidInput.of_fields(flatten(_numbered(error.messages, data))) from None
     return loaded
 
 

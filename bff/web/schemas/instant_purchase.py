@@ -16,7 +16,7 @@ from marshmallow import fields, validate
 from bff.cart.order import Order, OrderStatus
 from bff.checkout.instant_purchase import PurchaseReason, PurchaseRequest
 from bff.config.settings import Settings
-from bff.errors import invalid
+from bff.errors import InvalidInput
 from bff.money import same_to_rounding
 from bff.web.schemas.fields import Body, Number, load
 from bff.web.schemas.sdk_items import read_item
@@ -38,22 +38,22 @@ def load_press(data: object, settings: Settings) -> PurchaseRequest:
     body = load(PressBody(), data)
     said: list[Any] = body["upsell_items"]
     if len(said) > settings.max_lines:
-        raise invalid({"upsellItems": [f"must be at most {settings.max_lines}"]})
+        raise InvalidInput.of_fields({"upsellItems": [f"must be at most {settings.max_lines}"]})
     items = tuple(
         read_item(item, f"upsellItems.{place}", settings) for place, item in enumerate(said)
     )
     currencies = {item.currency for item in items}
     if len(currencies) > 1:
-        raise invalid({"upsellItems": ["must be in one currency"]})
+        raise InvalidInput.of_fields({"upsellItems": ["must be in one currency"]})
     ids = [item.cart_item_id for item in items]
     if len(set(ids)) < len(ids):
-        raise invalid({"upsellItems": ["names a cartItemId twice"]})
+        raise InvalidInput.of_fields({"upsellItems": ["names a cartItemId twice"]})
     if any(item.quantity < 1 for item in items):
-        raise invalid({"upsellItems": ["each needs a quantity of 1 or more"]})
+        raise InvalidInput.of_fields({"upsellItems": ["each needs a quantity of 1 or more"]})
     total, (currency,) = body["total_upsell_price"], currencies
     exact = sum((item.total_price for item in items), Decimal(0))
     if total is not None and not same_to_rounding(total, exact, currency):
-        raise invalid({"totalUpsellPrice": ["must be the sum of the items' totals"]})
+        raise InvalidInput.of_fields({"totalUpsellPrice": ["must be the sum of the items' totals"]})
     answered = {
         "upsellItems": said,
         "totalUpsellPrice": float(exact),

@@ -17,7 +17,7 @@ from bff.cart.reservation import BOUGHT_BEFORE, Reason, State
 from bff.cart.shown_cart import HELD, Cart
 from bff.checkout.instant_purchase import BegunPurchase
 from bff.errors import BffError
-from bff.rokt.placements import Answered, Placements
+from bff.rokt.placements import Placements, PlacementsReason
 from bff.web.schemas.fields import about
 
 
@@ -194,7 +194,7 @@ class PlacementsAnswer(Answer):
     """Whether to show the upsell."""
 
     result = fields.Boolean(required=True, metadata=about("Show it."))
-    reason = _word("reason", "As Rokt said, or why Rokt could not be asked.", Answered)
+    reason = _word("reason", "As Rokt said, or why Rokt could not be asked.", PlacementsReason)
 
 
 class ProblemAnswer(Answer):

@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from bff.cart.held_cart import CartItem, Update
 from bff.config.settings import Settings
-from bff.errors import InvalidInput, invalid
+from bff.errors import InvalidInput
 from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding
 from bff.web.schemas.fields import (
     ID,
@@ -140,14 +140,16 @@ def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
     current = "updated_item" in body or "old_item" in body
     first = "cart_item" in body or "old_cart_item" in body
     if current and first:
-        raise invalid({"cartItem": ["cannot stand beside updatedItem: use one spelling"]})
+        raise InvalidInput.of_fields(
+            {"cartItem": ["cannot stand beside updatedItem: use one spelling"]}
+        )
     if current:
         new_name, updated, old = "updatedItem", body.get("updated_item"), body.get("old_item")
     elif first:
         new_name, updated, old = "cartItem", body.get("cart_item"), body.get("old_cart_item")
     else:
         missing = "is missing: send it and the old item, each an item or null"
-        raise invalid({"updatedItem": [missing]})
+        raise InvalidInput.of_fields({"updatedItem": [missing]})
     old_name = "oldItem" if new_name == "updatedItem" else "oldCartItem"
     old_id = removed_catalog_id = None
     if old is not None:
@@ -186,7 +188,9 @@ def _load_item(schema: Schema, item: object, name: str) -> dict[str, Any]:
     try:
         return load(schema, item)
     except InvalidInput as error:
-        raise invalid({f"{name}.{field}": x for field, x in error.errors.items()}) from None
+        raise InvalidInput.of_fields(
+            {f"{name}.{field}": x for field, x in error.errors.items()}
+        ) from None
 
 
 def read_item(data: object, name: str, settings: Settings) -> CartItem:
@@ -214,7 +218,7 @@ def read_item(data: object, name: str, settings: Settings) -> CartItem:
     elif total is not None and not same_to_rounding(total, unit_price * quantity, currency):
         errors[f"{name}.totalPrice"] = ["must be unitPrice times quantity"]
     if errors:
-        raise invalid(errors)
+        raise InvalidInput.of_fields(errors)
     return CartItem(
         cart_item_id=item["cart_item_id"],
         catalog_item_id=item["catalog_item_id"],

@@ -93,7 +93,7 @@ def test_a_shopper_beyond_the_limit_of_calls_goes_on_without_the_upsell(
     shop = make_shop(max_calls=1, reserve_timeout=1)
     shopper = shop.shopper()
     shopper.add(PARKING)
-    with shop.parts.checkout.api.places.place(1):
+    with shop.parts.checkout.api.bulkhead.slot(1):
         quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "busy")}
     assert spent < 1 + MARGIN

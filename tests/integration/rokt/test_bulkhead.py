@@ -1,4 +1,4 @@
-"""Places for calls to Rokt: who waits, who is told ``busy``, and whose threads stay free."""
+"""Slots for calls to Rokt: who waits, who is told ``busy``, and whose threads stay free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from bff.rokt.bulkhead import Places
+from bff.rokt.bulkhead import Bulkhead
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
 from tests.support.processes import ROKT_BFF, settings_for, started
@@ -35,8 +35,8 @@ def beside(work: Callable[[], object]) -> Iterator[Thread]:
         thread.join()
 
 
-def is_full(places: Places) -> bool:
-    with places.room() as free:
+def is_full(bulkhead: Bulkhead) -> bool:
+    with bulkhead.waiting_slot() as free:
         return not free
 
 
@@ -45,42 +45,42 @@ def reasons(quote: Any) -> set[str]:
 
 
 def test_a_place_is_for_one_at_a_time_and_is_given_back() -> None:
-    places = Places(1, 1)
-    with places.place(1) as mine:
+    bulkhead = Bulkhead(1, 1)
+    with bulkhead.slot(1) as mine:
         assert mine
-        with places.place(0.01) as other:
+        with bulkhead.slot(0.01) as other:
             assert not other
-    with pytest.raises(KeyError), places.place(1):
+    with pytest.raises(KeyError), bulkhead.slot(1):
         raise KeyError
-    with places.place(1) as again:
+    with bulkhead.slot(1) as again:
         assert again
 
 
 def test_without_time_there_is_no_place() -> None:
-    with Places(1, 1).place(0) as taken:
+    with Bulkhead(1, 1).slot(0) as taken:
         assert not taken
 
 
 def test_who_finds_the_waiting_room_full_does_not_wait() -> None:
-    places = Places(1, 1)
+    bulkhead = Bulkhead(1, 1)
     waited: list[bool] = []
 
     def wait() -> None:
-        with places.place(PATIENCE) as taken:
+        with bulkhead.slot(PATIENCE) as taken:
             waited.append(taken)
 
-    with places.place(1):
+    with bulkhead.slot(1):
         waiter = Thread(target=wait)
         waiter.start()
-        until(lambda: is_full(places))
-        with places.place(PATIENCE) as taken:  # would be waited for until the test fails
+        until(lambda: is_full(bulkhead))
+        with bulkhead.slot(PATIENCE) as taken:  # would be waited for until the test fails
             assert not taken
-        with places.room() as free:
+        with bulkhead.waiting_slot() as free:
             assert not free
         assert waited == []
     waiter.join()
     assert waited == [True]
-    with places.room() as free:
+    with bulkhead.waiting_slot() as free:
         assert free
 
 
@@ -95,7 +95,7 @@ def test_beyond_the_waiting_room_a_shopper_is_told_busy_at_once(
     with beside(hangs.reserve) as first:
         until(lambda: shop.calls("reserve"))
         with beside(waits.reserve) as second:
-            until(lambda: is_full(shop.parts.checkout.api.places))
+            until(lambda: is_full(shop.parts.checkout.api.bulkhead))
             assert reasons(third.reserve()) == {"busy"}
             assert third.add(quantity=3)["items"][0]["quantity"] == 3
             assert first.is_alive()
@@ -115,7 +115,7 @@ def test_who_waits_for_their_own_other_tab_is_counted_too(
     with beside(shopper.reserve) as first:
         until(lambda: shop.calls("reserve"))
         with beside(other.reserve) as second:
-            until(lambda: is_full(shop.parts.checkout.api.places))
+            until(lambda: is_full(shop.parts.checkout.api.bulkhead))
             assert reasons(third.reserve()) == {"busy"}
             assert first.is_alive()
             assert second.is_alive()
@@ -132,7 +132,7 @@ def test_who_was_sent_away_for_a_while_is_counted_too(
     away = {"kind": "status", "status": 429, "retryAfter": int(LIMIT / 2), "times": None}
     emulator.faults("reserve", away)
     with beside(first.reserve) as waiting:
-        until(lambda: is_full(shop.parts.checkout.api.places))
+        until(lambda: is_full(shop.parts.checkout.api.bulkhead))
         assert reasons(second.reserve()) == {"unreachable"}
         assert waiting.is_alive()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bff.cart.held_cart import CartItem
+from bff.cart.order import OrderRow, OrderStatus
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import Settings
 from bff.rokt.calls import (
@@ -100,10 +101,18 @@ def row(item: Any, quantity: int = 1) -> Reservation:
 
 
 def confirm(*rows: Reservation, **more: Any) -> Call:
-    given: dict[str, Any] = {"accept_language": None, "attributes": {}, "extra": {}} | more
-    return confirm_call(
-        cart_id="cart-1", order_id="order-1", rows=rows, rokt_session_id="rokt-session", **given
+    given: dict[str, Any] = {"attributes": {}, "extra": {}} | more
+    order = OrderRow(
+        id="order-1",
+        session_id="session-1",
+        cart_id="cart-1",
+        quote_id=None,
+        rokt_session_id="rokt-session",
+        status=OrderStatus.CONFIRMING,
+        created_at=NOW,
+        **given,
     )
+    return confirm_call(order, rows)
 
 
 def sent(emulator: Client) -> Any:
@@ -272,7 +281,7 @@ def test_beyond_the_limit_of_calls_at_a_time_nothing_is_sent(
     emulator.faults("any", {"kind": "delay", "seconds": 0.6})
     first = threading.Thread(target=api.send, args=[ask()], kwargs={"limit": 3})
     first.start()
-    while api.places._calls._value:  # until the first one has the only place
+    while api.bulkhead._calls._value:  # until the first one has the only place
         first.join(0.01)
     assert api.send(reserve(), limit=0.1) == NotSent(
         Cause.BUSY, "all slots for calls to Rokt are taken"

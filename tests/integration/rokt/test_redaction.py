@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bff.rokt.calls import Kind
-from bff.rokt.outcomes import Refused, read_answer
+from bff.rokt.outcomes import Refused, read_response
 from bff.rokt.redaction import MASK, is_code, mask_answer, mask_request, private_texts
 from tests.support.emulator_client import Client
 from tests.support.shop import Shop, Shopper
@@ -201,7 +201,7 @@ def test_a_refusal_tells_no_code_that_repeats_what_was_sent() -> None:
     errors = [{"code": code} for code in ("EXPIRED", KEY, "SOMEBODY_UNKNOWN")]
     body = json.dumps({"errors": errors}).encode()
     now = datetime.now(UTC)
-    outcome = read_answer(400, body, now=now, private={KEY, MAIL})
+    outcome = read_response(400, body, now=now, private={KEY, MAIL})
     assert isinstance(outcome, Refused)
     assert outcome.detail == "Rokt refused (400: EXPIRED)"
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from bff.cart.order import OrderStatus
 from bff.cart.reservation import Reason, State
 from bff.checkout.instant_purchase import PurchaseReason
-from bff.rokt.placements import Answered
+from bff.rokt.placements import PlacementsReason
 from tests.support.shop import BRIDGE, Shop, Shopper, ok, server_get, server_post
 
 
@@ -150,7 +150,7 @@ def test_its_words_are_those_of_the_code(shop: Shop) -> None:
     assert words("ItemAnswer", "status") == {"held", *State} - {State.ASKED}
     assert words("ItemAnswer", "reason") == {"bought_before", *Reason}
     assert words("RejectedAnswer", "reason") == {*Reason}
-    assert words("PlacementsAnswer", "reason") == {*Answered}
+    assert words("PlacementsAnswer", "reason") == {*PlacementsReason}
     assert words("PurchaseAnswer", "reason") == {*PurchaseReason}
 
 

@@ -17,7 +17,7 @@ from bff.rokt.outcomes import (
     Outcome,
     Refused,
     Unknown,
-    read_answer,
+    read_response,
     read_retry_after,
 )
 
@@ -39,7 +39,7 @@ NO_JSON = (b'{"items": [', b"<html>", b"\xff\xfe", b"{")
 
 def read(status: int, body: object = b"", retry_after: str | None = None) -> Outcome:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_answer(status, sent, retry_after=retry_after, now=NOW)
+    return read_response(status, sent, retry_after=retry_after, now=NOW)
 
 
 def expected(status: int, body: bytes) -> type[Outcome]:
