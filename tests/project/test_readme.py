@@ -18,6 +18,7 @@ from bff.store.clock import system_time
 from bff.web.runtime import runtime
 from tests import TOP
 from tests.browser.pages.site import serving
+from tests.project.test_layout import MODULES, PACKAGES
 from tests.support.emulator_client import Client
 from tests.support.shop import BRIDGE
 
@@ -41,6 +42,39 @@ def test_it_opens_with_three_sentences_and_two_commands_of_one_line() -> None:
     assert demo[0].startswith("python3 -m venv ")
     assert demo[0].endswith("rokt-bff demo")
     assert tests[0].endswith("pytest")
+
+
+CODE = README.split("## The code")[1]
+
+
+def test_the_tree_has_every_package_and_every_folder_of_tests() -> None:
+    code, tests = CODE.split("```")[1].split("\ntests/\n")
+    packages = {f"{name}/" for name in PACKAGES}
+    modules = {f"{name}.py" for name in MODULES - {"__init__"}}
+    assert set(re.findall(r"^  (\S+) ", code, re.MULTILINE)) == packages | modules
+    folders = {f"{path.parent.name}/" for path in (TOP / "tests").glob("*/__init__.py")}
+    assert set(re.findall(r"\b([a-z]+/)", tests)) == folders | {"data/"}
+
+
+def test_every_file_that_the_map_names_exists() -> None:
+    named = re.findall(r"`([\w/]+\.py)`", CODE)
+    assert len(named) > 50
+    assert [path for path in named if not (TOP / "bff" / path).is_file()] == []
+
+
+def test_the_map_answers_the_twelve_questions() -> None:
+    _, questions = CODE.split("| question | file |")
+    assert len(re.findall(r"^\| [^|]+\? \| `[\w/]+\.py`", questions, re.MULTILINE)) == 12
+    assert CODE.count(" → `") > 6 * 5
+
+
+def test_every_path_that_the_readme_names_exists() -> None:
+    tests = re.findall(r"`((?:[\w]+/)+test_\w+)`", README)
+    assert len(tests) > 20
+    assert [test for test in tests if not (TOP / "tests" / f"{test}.py").is_file()] == []
+    assert re.findall(r"`test_\w+", README) == []  # without its folder nobody finds it
+    paths = re.findall(r"(?<![\w/])((?:bff|tests|static/bridge)/[\w/.-]*\w)", README)
+    assert [path for path in paths if not (TOP / path).exists()] == []
 
 
 @pytest.fixture
