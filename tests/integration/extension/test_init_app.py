@@ -22,6 +22,7 @@ from bff import (
     upsell_confirmed,
     upsell_refund_needed,
 )
+from bff.extension.csp import sources
 from bff.web.runtime import runtime
 from tests.support.emulator_client import Client
 from tests.support.shop import BRIDGE, SERVER, SERVER_KEY, Shop, bearer, ok
@@ -258,3 +259,13 @@ def test_a_listener_that_raises_breaks_nothing_and_is_logged_without_its_text(
     assert "RuntimeError" in text
     assert "somebody@example.com" not in text
     assert shop.heard.of("confirmed" if status == "confirmed" else "refund")
+
+
+@pytest.mark.sqlite
+def test_a_shop_asks_its_upsells_for_its_policy(make_shop: Callable[..., Shop]) -> None:
+    shop = make_shop(account_id="1", api_url="https://api.rokt.com")
+    partner = "https://upsell.example"
+    given = shop.parts.settings
+    with shop.app.app_context():
+        assert shop.upsells.csp() == sources(given)
+        assert shop.upsells.csp(partner) == sources(given, partner) != sources(given)

@@ -17,7 +17,7 @@ from bff.errors import StoreUnavailable
 from bff.outbox import queue as outbox
 from bff.outbox.delivery import Answered, Delivery
 from bff.outbox.order_status import count_by_state
-from bff.outbox.queue import LEASE, LONGEST_WAIT, OwedCall, RowState, backoff
+from bff.outbox.queue import LEASE, OwedCall, RowState
 from bff.rokt.calls import cancel_call
 from bff.store.database import Store
 from tests.support.databases import NewDatabase
@@ -89,21 +89,6 @@ def postpone(
 def counts(store: Store) -> dict[str, int]:
     with store.read() as connection:
         return dict(count_by_state(connection))
-
-
-@pytest.mark.parametrize("attempts", [1, 2, 3, 9, 10, 11, 12, 100, 5000])
-def test_waits_double_up_to_a_quarter_of_an_hour(attempts: int) -> None:
-    whole = min(2 ** (attempts - 1), 15 * 60)
-    assert backoff(attempts, None, 0.0) == whole
-    assert backoff(attempts, None, 1.0) == whole / 2
-    assert whole / 2 <= backoff(attempts, None, 0.3) <= whole
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
-def test_a_wait_is_never_less_than_rokt_asked_for(jitter: float) -> None:
-    assert backoff(1, 40.0, jitter) == 40.0
-    assert backoff(30, 0.0, jitter) >= LONGEST_WAIT / 2
-    assert backoff(30, 3600.0, jitter) == 3600.0
 
 
 def test_a_row_carries_the_call_unchanged(database: Store) -> None:

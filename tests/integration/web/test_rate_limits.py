@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 import requests
-from flask import Flask, request
 from sqlalchemy import func, select
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
 from bff.store.tables import sessions
 from bff.web import rate_limits as limiting
-from bff.web.rate_limits import client_of
 from tests.support.emulator_client import Client
 from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.redis_server import PASSWORD, free_port, running
@@ -139,37 +137,6 @@ def test_a_shop_s_own_verbs_and_a_partner_s_server_are_not_counted(make_shop: Ma
 
 
 # --- who the client is ---
-
-
-def client(
-    address: str, headers: dict[str, str] | None = None, *, trusts_proxy: bool = False
-) -> str | None:
-    app = Flask("shop")
-    with app.test_request_context(headers=headers, environ_overrides={"REMOTE_ADDR": address}):
-        return client_of(request, trusts_proxy=trusts_proxy)
-
-
-@pytest.mark.parametrize(("address", "named"), [
-    ("9.9.9.9", "9.9.9.9"),
-    ("::ffff:9.9.9.9", "9.9.9.9"),
-    ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-    ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-    ("127.0.0.1", "127.0.0.1"),
-    ("", None),
-    ("unix:", None),
-])  # fmt: skip
-def test_a_client_is_its_address_or_its_network_of_64_bits(address: str, named: str | None) -> None:
-    assert client(address) == named
-
-
-def test_nobody_is_counted_as_the_proxy_that_all_come_through() -> None:
-    through = {"X-Forwarded-For": "9.9.9.9"}
-    assert client("10.0.0.1", through) is None
-    assert client("127.0.0.1", {"Forwarded": "for=9.9.9.9"}) is None
-    # Nobody is let off for a header that they send themselves.
-    assert client("9.9.9.9", through) == "9.9.9.9"
-    assert client("10.0.0.1", through, trusts_proxy=True) == "10.0.0.1"
 
 
 def test_a_shop_that_trusts_its_proxy_counts_who_is_behind_it(make_shop: MakeShop) -> None:

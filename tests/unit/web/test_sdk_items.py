@@ -135,6 +135,19 @@ def test_a_required_member_that_is_missing_is_named(name: str) -> None:
     assert list(wrong({"cartItem": rest})) == [f"cartItem.{name}"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("linkedProductId", ""), ("quantityMustBeSynchronized", "yes"), ("catalogItemId", {"a": 1})],
+)
+def test_other_wrong_members_are_named(name: str, value: object) -> None:
+    assert wrong_item(PLAIN, **{name: value}) == [f"updatedItem.{name}"]
+
+
+def test_an_item_that_says_hardly_anything_is_refused_by_what_it_must_say() -> None:
+    assert "updatedItem.quantity" in wrong({"updatedItem": {}})
+    assert list(wrong({"updatedItem": {"quantity": 0}})) == ["updatedItem.cartItemId"]
+
+
 def test_every_wrong_member_is_named_at_once() -> None:
     bad = wrong_item(catalogItemId="", unitPrice=-1, name=3)
     assert sorted(bad) == [f"updatedItem.{name}" for name in ("catalogItemId", "name", "unitPrice")]
@@ -162,6 +175,7 @@ def test_an_old_item_without_an_id_is_refused_by_its_name(name: str, old: dict[s
         ("seq", 1.5),
         ("seq", "1"),
         ("seq", True),
+        ("seq", 10**12),
         ("seq", 10**400),
         ("preselected", "yes"),
         ("preselected", []),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from bff.config.settings import Settings
 from bff.extension.csp import sources
-from tests.support.shop import Shop
 
 ROKT = "https://apps.rokt.com"
 API = "https://api.rokt.com"
@@ -60,11 +57,3 @@ def test_on_an_emulator_its_stand_in_is_allowed() -> None:
 def test_nothing_unsafe_and_no_pattern_is_among_them(account: str) -> None:
     for allowed in sources(settings(account_id=account)).values():
         assert all("unsafe" not in one and "*" not in one for one in allowed)
-
-
-@pytest.mark.sqlite
-def test_a_shop_asks_its_upsells(make_shop: Callable[..., Shop]) -> None:
-    shop = make_shop(account_id="1", api_url=API)
-    with shop.app.app_context():
-        assert shop.upsells.csp() == sources(settings(account_id="1"))
-        assert shop.upsells.csp(PARTNER)["script-src"] == (PARTNER, ROKT)
