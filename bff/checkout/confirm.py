@@ -19,7 +19,6 @@ from bff.cart.reservation import Reservation, State
 from bff.checkout.new_order import NewOrders, Recorded
 from bff.config.settings import Settings
 from bff.errors import Code, Conflict, NotFound, StoreUnavailable
-from bff.faultpoints import reach
 from bff.outbox.delivery import Delivery
 from bff.outbox.order_status import read_order
 from bff.outbox.queue import OwedCall
@@ -66,7 +65,6 @@ class Confirmation:
         order, recorded = self._record(session_id, purchase, end)
         if recorded is None:
             return order, False
-        reach("confirm.recorded")
         try:
             self._send(purchase.order_id, recorded, end)
             return self.order(purchase.order_id), True
@@ -105,7 +103,6 @@ class Confirmation:
                 raise NotFound("There is no such session.")
             if known is None:
                 recorded = self._recording.record(connection, session, purchase, now)
-                reach("confirm.recording")
             elif purchase.insists and purchase.quote_id not in (
                 known.quote_id,
                 known.named_quote_id,
@@ -164,8 +161,6 @@ class Confirmation:
                 # What was told of an earlier cancel is over.
                 order_book.set_error(connection, order_id, None)
             order_book.sum_up(connection, order_id)
-            reach("cancel.owing")
-        reach("cancel.owed")
         end = time.monotonic() + self._settings.confirm_timeout
         for one in owed:  # what there is no time left for is delivery's
             self._delivery.attempt(one, limit=end - time.monotonic())

@@ -29,7 +29,6 @@ from bff.cart.reservation import (
     plan_reserve,
 )
 from bff.config.settings import Settings
-from bff.faultpoints import reach
 from bff.outbox.queue import LEASE, OwedCall
 from bff.outbox.releases import Releases
 from bff.rokt.client import CartApi
@@ -105,9 +104,7 @@ class QuoteMaker:
                 return self._quote_without_asking(session_id, wish), asked
             asked = True
             verdict = self._calls.ask(started.asked, wish, end=end)
-            reach("reserve.answered")
             quote = self._settle(started, wish, verdict, end)
-            reach("reserve.settled")
             if quote is not None:
                 return quote, True
             if time.monotonic() >= end:
@@ -170,8 +167,6 @@ class QuoteMaker:
             ledger.add_reservations(connection, asked)
             language = wish.accept_language
             owed = self._releasing.owe(connection, plan.give_back, now, accept_language=language)
-            reach("reserve.starting")
-        reach("reserve.started")
         self._give_back(owed, end)
         return _Started(session, plan, asked, doubted, token)
 
@@ -218,7 +213,6 @@ class QuoteMaker:
             elif session is None or session.cart.cart_id != started.session.cart.cart_id:
                 held = [row for row in settled if row.state is State.RESERVED]
                 owed += self._releasing.owe(connection, held, now, accept_language=language)
-            reach("reserve.settling")
         self._give_back(owed, end)
         return quote
 

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, and_, func, or_, select
 from bff.cart.order import OrderStatus
 from bff.cart.reservation import BOUGHT_BEFORE, Reservation, State
 from bff.config.settings import Settings
-from bff.faultpoints import reach
 from bff.outbox.queue import RowState, enqueue
 from bff.rokt.calls import Kind, confirm_call
 from bff.store import orders as order_book
@@ -99,8 +98,6 @@ def _redrive_one(
         if order.refunded_at is None:
             count += _confirm(connection, order_id, lost, now, deadline)
         order_book.sum_up(connection, order_id)
-        reach("redrive.owing")
-    reach("redrive.owed")
     return count
 
 

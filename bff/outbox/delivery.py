@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 from bff.cart.order import Order, OrderStatus
 from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
-from bff.faultpoints import reach
 from bff.outbox import expiry as lapsing
 from bff.outbox import queue as outbox
 from bff.outbox.order_status import Listener, read_order
@@ -145,7 +144,6 @@ class Delivery:
             )
         except Exception as error:
             outcome = Unknown(Cause.OWN_ERROR, _failed(owed, error))
-        reach("delivery.answered")
         return Answered(owed, outcome)
 
     def _is_lapsed(self, answered: Answered) -> bool:
@@ -194,12 +192,6 @@ class Delivery:
             now = self._clock()
             claimed = outbox.claim_some(connection, now=now, most=claim, due_by=due_by)
             to_renew = lapsing.to_look_at(connection, claimed, now)
-            if answered:
-                reach("delivery.settling")
-        if answered:
-            reach("delivery.settled")
-        if claimed:
-            reach("delivery.claimed")
         self._tell_of([one for one in dict.fromkeys(changed) if one is not None])
         return [Claimed(owed, renews=owed.id in to_renew) for owed in claimed]
 

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import Settings
-from bff.faultpoints import reach
 from bff.outbox import queue as outbox
 from bff.outbox.delivery import Delivery
 from bff.outbox.queue import OwedCall
@@ -51,7 +50,7 @@ class Releases:
             ):
                 continue
             groups.setdefault((row.cart_id, row.rokt_session_id), []).append(row)
-        owed = [
+        return [
             outbox.enqueue(
                 connection,
                 release_call(
@@ -70,14 +69,9 @@ class Releases:
             )
             for (cart_id, rokt_session_id), group in groups.items()
         ]
-        if owed:
-            reach("release.owing")
-        return owed
 
     def send(self, owed: Sequence[OwedCall], *, limit: float) -> None:
         """Attempt these calls within ``limit`` seconds; what fails is delivery's."""
-        if owed:
-            reach("release.owed")
         end = time.monotonic() + limit
         for one in owed:
             self._delivery.attempt(one, limit=end - time.monotonic())

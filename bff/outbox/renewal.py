@@ -19,7 +19,6 @@ from sqlalchemy import Connection
 from bff.cart.order import OrderRow, OrderStatus
 from bff.cart.reservation import Reservation, ReserveOptions, State
 from bff.config.settings import Settings
-from bff.faultpoints import reach
 from bff.outbox import expiry as lapsing
 from bff.outbox import queue as outbox
 from bff.outbox import renewal as ghosts
@@ -98,20 +97,15 @@ class Renewal:
             now = self._clock()
             doubted = find(connection, order.session_id, now)
             asking = _Asking(order, gone, doubted, note(connection, gone, now))
-        reach("renew.held_back")
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
         most = time.monotonic() + self._settings.reserve_timeout
         # The outbox repeats it, so one attempt will do.
         verdict = self._calls.ask(
             asked, wish, end=min(end, most), number=owed.attempts, again=False
         )
-        reach("renew.answered")
         left = max(end - time.monotonic(), LEAST_WAIT)
         with self._store.write(wait=left) as connection:
-            ready = self._settle(connection, owed, asking, verdict)
-            reach("renew.replacing")
-        reach("renew.replaced")
-        return ready
+            return self._settle(connection, owed, asking, verdict)
 
     def _settle(
         self, connection: Connection, owed: OwedCall, asking: _Asking, verdict: ReserveResult

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, or_, select
 
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import Settings
-from bff.faultpoints import reach
 from bff.outbox import queue as outbox
 from bff.rokt.calls import release_call
 from bff.store import clock as clocks
@@ -99,10 +98,6 @@ class Sweep:
                     given_back.setdefault(row.rokt_session_id, []).append(row)
             for rokt_session_id, group in given_back.items():
                 self._owe(connection, group, rokt_session_id, now)
-            if given_back:
-                reach("sweep.owing")
-        if given_back:
-            reach("sweep.owed")
         return sum(len(group) for group in given_back.values())
 
     def _owe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -26,23 +26,25 @@ def by_row(cases: Iterable[One]) -> Mapping[Row, Sequence[One]]:
     return rows
 
 
+def asked(request: pytest.FixtureRequest, name: str) -> list[Any]:
+    """Return this parameter of the tests of the module that this run of pytest asks for."""
+    here = [item for item in request.session.items if item.path == request.path]
+    found = [item.callspec.params.get(name) for item in here if hasattr(item, "callspec")]
+    return [one for one in found if one is not None]
+
+
 def judged(
     campaign: Campaign, request: pytest.FixtureRequest, rows: Mapping[Row, Sequence[Case | Kill]]
 ) -> Judged:
-    """Start the cases of every row that this run of pytest asks for, on its databases."""
-    asked = request.config.getoption("--database")
-    wanted: list[Row] = []
-    for item in request.session.items:
-        if isinstance(item, pytest.Function) and item.path == request.path:
-            row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
-            wanted += [row] if isinstance(row, tuple) else []
+    """Start the cases of these rows, on the databases that this run of pytest asks for."""
+    database = request.config.getoption("--database")
     running: dict[Row, list[tuple[str, Future[list[Violation]]]]] = {
         row: [
             (case.name, campaign.submit(case))
-            for case in rows[row]
-            if asked in ("both", case.database)
+            for case in some
+            if database in ("both", case.database)
         ]
-        for row in wanted
+        for row, some in rows.items()
     }
 
     def wait(row: Row) -> dict[str, list[str]]:

@@ -1,9 +1,11 @@
-"""``kill -9`` of a server, a delivery worker, a command: at every named point, within every call.
+"""``kill -9`` of a server, a worker, a command: before and after each commit, in each call.
 
-Each case: a shop's shopper comes up to a verb; a real process (``rokt-bff serve``, ``deliver`` or
-``redrive``) does it and is killed on the way; it is started again, without its fault point, and
-the shop goes on as a shop would, with the clock moved on until nothing is owed. Then the
-invariants are judged.
+In each case a shopper comes up to a verb. A real process (``rokt-bff serve``, ``deliver`` or
+``redrive``) does the verb and is killed meanwhile. It is started again, and the shop goes on with
+the clock moved on until no call is owed. Then the invariants are judged.
+
+``dry_run`` lets the process do the same verb unharmed. It returns the commits and calls at which
+the process can be killed.
 """
 
 from __future__ import annotations
@@ -25,8 +27,18 @@ from tests.campaign.cases import HANG, PARKING, REFUSED
 from tests.campaign.facts import Facts, Step
 from tests.campaign.journey import FIRST
 from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_due
-from tests.campaign.points import CALLS, GIVEN_BACK, REDRIVE, SWEEP, UNKNOWN, Kill
-from tests.campaign.process import Forked
+from tests.campaign.operations import Operation
+from tests.campaign.points import (
+    CHANGED,
+    GIVEN_BACK,
+    PART,
+    REDRIVE,
+    SWEEP,
+    UNKNOWN,
+    Kill,
+    Verb,
+)
+from tests.campaign.process import Forked, OperationFile
 from tests.campaign.till import Till
 from tests.support.processes import clean, settings_for
 from tests.support.shop import SERVER, Shop, bearer
@@ -41,44 +53,60 @@ LATER = {"kind": "status", "status": 429}
 RESTARTED = LIMITS | {"reserve_timeout": 3.0}
 # The process that is killed in a call must still wait for its answer then.
 PATIENT = dict.fromkeys(LIMITS, 15.0)
+# Between what the process has done and its end, on a busy machine.
+DYING = 5.0
+
+
+def dry_run(verb: Verb, lane: Lane) -> list[Operation]:
+    """Let a process do a verb unharmed, and return its commits and calls."""
+    with _play(Kill(*verb, point=""), lane) as play:
+        play.begin()
+        play.do_the_verb()
+        return play.operations.all()
 
 
 def run(kill: Kill, lane: Lane) -> Facts:
     """Play one case to its end and return what is known."""
+    with _play(kill, lane) as play:
+        return play.run()
+
+
+@contextmanager
+def _play(kill: Kill, lane: Lane) -> Iterator[_Play]:
     folder = lane.case_folder()
     clock = FileClock(folder / "clock")
     with lane.shop(folder, database=kill.database, repeat=kill.repeat, clock=clock) as shop:
-        return _Play(kill, shop, folder / "clock").run()
+        yield _Play(kill, shop, folder)
 
 
 class _Play:
-    def __init__(self, kill: Kill, shop: Shop, clock_file: Path) -> None:
+    def __init__(self, kill: Kill, shop: Shop, folder: Path) -> None:
         self.kill = kill
         self.shop = shop
-        self.clock_file = clock_file
+        self.folder = folder
+        self.operations = OperationFile(folder / "operations.txt")
         self.till = Till(shop, shop.shopper())
         self.quote: Any = None
 
     def run(self) -> Facts:
         kill = self.kill
         self.begin()
-        met = self.kill_server() if kill.who == "server" else self.kill_process()
+        met = self.do_the_verb()
         self.shop.emulator.put("faults", {})
         if kill.who != "server":
             self.shop.move_clocks(LEASE)
             if kill.verb == REDRIVE:
                 with self.process("redrive", FIRST) as again:
                     assert again.wait() == 0, again.printed
-            with self.process("deliver"):
-                if kill.verb == SWEEP:
-                    self.wait_until(lambda: PARKING not in self.held(), "nothing is swept")
-                self.settle()
+            with self.process("deliver") as worker:
+                self.settle(worker)
+                assert worker.runs, worker.printed
         else:
-            with self.server() as (_, url):
+            with self.server() as (server, url):
                 self.do(url)
                 self.shop.move_clocks(LEASE)
                 self.go_on(url)
-                self.settle()
+                self.settle(server)
         live = facts.live_at_rokt(self.shop.emulator)
         may_lapse = facts.known_to_us(self.shop)
         if kill.verb == GIVEN_BACK or kill.verb.startswith("reserve"):
@@ -91,11 +119,11 @@ class _Play:
         till.add_all()
         if verb == "reserve":
             return
-        if verb == "confirm of a part":
+        if verb == PART:
             dearer = {"kind": "price", "catalogItemId": PARKING, "unitPrice": 14}
             rokt.faults("reserve", dearer)
         self.quote = till.reserve()
-        if verb == "reserve of a changed line":
+        if verb == CHANGED:
             till.add(PARKING, 1)
         if verb == SWEEP:
             till.add(PARKING, 1)
@@ -183,48 +211,63 @@ class _Play:
         self.till.steps.append(Step(path, spent, limit, answer.status_code, media_type, code))
         return told
 
-    def kill_server(self) -> bool:
-        """Let a server be killed while it does the verb; tells whether it was."""
-        with self.server(armed=True) as (server, url):
-            before = self.hang()
-
-            def ask() -> None:
-                with suppress(requests.RequestException):
-                    self.do(url)
-
-            asking = threading.Thread(target=ask)
-            asking.start()
-            ended = self.ends(server, before)
-            asking.join(timeout=PATIENCE)
-        return ended
-
-    def kill_process(self) -> bool:
-        """Let a worker be killed while it works, or a command; tells whether it was."""
+    def do_the_verb(self) -> bool:
+        """Let a process do the verb; returns whether it was killed where it was to be."""
         before = self.hang()
+        if self.kill.who == "server":
+            with self.server(armed=True) as (server, url):
+
+                def ask() -> None:
+                    with suppress(requests.RequestException):
+                        self.do(url)
+
+                asking = threading.Thread(target=ask)
+                asking.start()
+                self.kill_in_call(server, before)
+                asking.join(timeout=PATIENCE)
+                return self.was_killed(server)
         command = ("redrive", FIRST) if self.kill.who == "command" else ("deliver",)
         with self.process(*command, armed=True) as process:
-            return self.ends(process, before)
+            self.kill_in_call(process, before)
+            if self.kill.who == "worker":
+                self.settle(process)
+            else:
+                process.wait()
+            return self.was_killed(process)
+
+    def was_killed(self, process: Forked) -> bool:
+        """Tell whether a process that has nothing more to do was killed at its point."""
+        if not self.kill.point:
+            return False
+        killed = process.wait(DYING) == -signal.SIGKILL
+        return killed and (
+            self.kill.hang is not None or self.operations.points()[-1] == self.kill.point
+        )
 
     def hang(self) -> int:
-        """Let the call hang during which the process is killed; tells how many came before it."""
-        if not self.kill.hangs:
+        """Let the call hang in which the process is to be killed.
+
+        Returns:
+            How many calls to this endpoint come before it.
+        """
+        hang = self.kill.hang
+        if hang is None:
             return 0
-        call = CALLS[self.kill.verb]
-        before = len(self.shop.calls(call))
-        fault = {"kind": "hang", "seconds": HANG, "when": self.kill.hangs}
-        self.shop.emulator.faults(call, fault)
+        before = len(self.shop.calls(hang.call)) + hang.earlier
+        unharmed = {"kind": "delay", "seconds": 0}
+        fault = {"kind": "hang", "seconds": HANG, "when": hang.side}
+        self.shop.emulator.faults(hang.call, *[unharmed] * hang.earlier, fault)
         return before
 
-    def ends(self, process: Forked, before: int) -> bool:
-        """Wait until a process is killed at its point, or kill it in the call that hangs."""
-        end = time.monotonic() + PATIENCE
-        while self.kill.hangs and time.monotonic() < end:
-            calls = self.shop.calls(CALLS[self.kill.verb])[before:]
+    def kill_in_call(self, process: Forked, before: int) -> None:
+        """Kill a process in the call that hangs, if one does."""
+        hang, end = self.kill.hang, time.monotonic() + PATIENCE
+        while hang is not None and time.monotonic() < end:
+            calls = self.shop.calls(hang.call)[before:]
             if calls and not calls[0]["open"]:
                 process.kill()
-                break
+                return
             threading.Event().wait(LOOK_AGAIN)
-        return process.wait() == -signal.SIGKILL
 
     @contextmanager
     def server(self, *, armed: bool = False) -> Iterator[tuple[Forked, str]]:
@@ -233,33 +276,38 @@ class _Play:
 
     @contextmanager
     def process(self, *command: str, armed: bool = False) -> Iterator[Forked]:
-        limits = PATIENT if armed and self.kill.hangs else RESTARTED
+        limits = PATIENT if armed and self.kill.hang else RESTARTED
         environ = settings_for(
             self.shop.emulator.url,
             database_url=self.shop.app.config["ROKT_BFF_DATABASE_URL"],
             **{name: str(value) for name, value in limits.items()},
         )
-        environ |= {"CAMPAIGN_CLOCK": str(self.clock_file)}
-        if armed and not self.kill.hangs:
-            environ["BFF_FAULT_POINT"] = self.kill.point
-        output = self.clock_file.with_name("armed.txt" if armed else f"{command[0]}.txt")
+        environ |= {"CAMPAIGN_CLOCK": str(self.folder / "clock")}
+        if armed:
+            environ |= {"CAMPAIGN_OPERATIONS": str(self.folder / "operations.txt")}
+            environ |= {"CAMPAIGN_POINT": self.kill.point}
+        output = self.folder / ("armed.txt" if armed else f"{command[0]}.txt")
         process = Forked(command, clean(environ), output)
         try:
             yield process
         finally:
             process.close()
 
-    def settle(self) -> None:
-        """Move the clock on until the running process has nothing to deliver any more.
+    def settle(self, process: Forked) -> None:
+        """Move the clock on until a process has nothing to deliver any more, or has ended.
 
-        A row under a lease is in work: what the killed left behind is not, for the clock is
-        beyond that.
+        A row under a lease is being sent. The leases of a process that was killed are over: the
+        clock is beyond them.
         """
         query = select(outbox.c.next_attempt_at, outbox.c.lease_token).where(
             outbox.c.state == "queued"
         )
 
         def is_settled() -> bool:
+            if not process.runs:
+                return True
+            if self.kill.verb == SWEEP and PARKING in self.held():
+                return False
             with self.shop.parts.store.read() as connection:
                 rows = connection.execute(query).all()
             free = [row.next_attempt_at for row in rows if row.lease_token is None]

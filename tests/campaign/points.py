@@ -1,76 +1,80 @@
-"""Where processes are killed: every named point of every verb, and every call that hangs. Pure."""
+"""Where processes are killed: before and after each commit and call of each verb. Pure.
+
+The commits and calls of a verb are not listed here. ``kills.dry_run`` finds them in the code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
-from bff.faultpoints import POINTS
 from tests.campaign.cases import DATABASES, REPEATS, Database, Repeat
+from tests.campaign.operations import Operation, Side
 
 Who = Literal["server", "worker", "command"]
+Verb = tuple[Who, str]
+Operations = Mapping[Verb, Sequence[Operation]]
+One = TypeVar("One")
 
+CHANGED = "reserve of a changed line"
 GIVEN_BACK = "confirm of what was given back"
+PART = "confirm of a part"
 UNKNOWN = "confirm that is unknown, to be cancelled"
 SWEEP = "sweep of what was left behind"
 REDRIVE = "redrive of what was refused"
-# In an answer's writing down, which all calls share.
-WRITTEN = ("delivery.answered", "delivery.settling", "delivery.settled")
-OWED = ("delivery.claimed", *WRITTEN)
-RENEWED = ("renew.held_back", "renew.answered", "renew.replacing", "renew.replaced")
-# Verbs, as they begin: what the shopper has by then is in ``kills._Play.begin``.
-POINTS_OF: Mapping[Who, Mapping[str, tuple[str, ...]]] = {
-    "server": {
-        "reserve": (
-            "reserve.starting",
-            "reserve.started",
-            "reserve.answered",
-            "reserve.settling",
-            "reserve.settled",
-        ),
-        "reserve of a changed line": (
-            "release.owing",
-            "release.owed",
-            "delivery.answered",
-            "delivery.settled",
-            "reserve.answered",
-        ),
-        "confirm": ("confirm.recording", "confirm.recorded", *WRITTEN),
-        GIVEN_BACK: ("confirm.recorded", *RENEWED, "delivery.answered", "delivery.settled"),
-        "confirm of a part": ("release.owing", "release.owed"),
-        "release": ("release.owing", "release.owed", *WRITTEN),
-        "cancel": ("cancel.owing", "cancel.owed", *WRITTEN),
-    },
-    "worker": {
-        "confirm": OWED,
-        GIVEN_BACK: ("delivery.claimed", *RENEWED, "delivery.answered"),
-        UNKNOWN: OWED,
-        "release": OWED,
-        "cancel": OWED,
-        SWEEP: ("sweep.owing", "sweep.owed", "delivery.claimed"),
-    },
-    "command": {REDRIVE: ("redrive.owing", "redrive.owed")},
-}
-# The call of a verb that hangs while its process is killed.
-CALLS: Mapping[str, str] = {
-    "reserve": "reserve",
-    "confirm": "confirm",
-    GIVEN_BACK: "reserve",
-    UNKNOWN: "confirm",
-    "release": "release",
-    "cancel": "cancel",
-}
-HANGS = ("hangs before", "hangs after")
+# Who does what. ``kills._Play.begin`` brings the shopper up to each of them.
+VERBS: tuple[Verb, ...] = (
+    ("server", "reserve"),
+    ("server", CHANGED),
+    ("server", "confirm"),
+    ("server", GIVEN_BACK),
+    ("server", PART),
+    ("server", "release"),
+    ("server", "cancel"),
+    ("worker", "confirm"),
+    ("worker", GIVEN_BACK),
+    ("worker", UNKNOWN),
+    ("worker", "release"),
+    ("worker", "cancel"),
+    ("worker", SWEEP),
+    ("command", REDRIVE),
+)
+SIDES: tuple[Side, ...] = ("before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """A call that hangs, before or after its effect at Rokt.
+
+    Attributes:
+        call: The endpoint of the call.
+        earlier: How many calls of the verb to this endpoint come before it.
+        side: The side of the effect.
+    """
+
+    call: str
+    earlier: int
+    side: Side
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One case. ``point``: one of ``POINTS``, or "hangs before" or "hangs after" the effect."""
+    """One case.
+
+    Attributes:
+        who: The process that is killed.
+        verb: What it does meanwhile.
+        point: Where it is killed, as in "before commit 1" or "in call 1, before its effect".
+        hang: The call that hangs while the process is killed, for a kill in a call.
+        repeat: Rokt's response to a repeated confirm or cancel.
+        database: The database.
+    """
 
     who: Who
     verb: str
     point: str
+    hang: Hang | None = None
     repeat: Repeat = "error"
     database: Database = "sqlite"
 
@@ -87,40 +91,38 @@ class Kill:
         words += [self.database] if self.database != "sqlite" else []
         return ", ".join(words)
 
-    @property
-    def family(self) -> tuple[str, str]:
-        """Whom it kills, and in what: the word before the point's dot."""
-        return self.who, self.point.split(".")[0].split()[0]
 
-    @property
-    def hangs(self) -> Literal["before", "after"] | None:
-        """At which side of the effect the call hangs, if that is how the process is killed."""
-        if self.point in POINTS:
-            return None
-        return "before" if self.point == "hangs before" else "after"
+def one_of_each(some: Sequence[One], kinds: Sequence[Hashable]) -> Sequence[One]:
+    """Choose one of each kind: the first variant, then another kind's second one, in turns."""
+    variants: dict[Hashable, list[One]] = {}
+    for kind, one in zip(kinds, some, strict=True):
+        variants.setdefault(kind, []).append(one)
+    return [found[n % len(found)] for n, found in enumerate(variants.values())]
 
 
-def short() -> tuple[Kill, ...]:
-    """Return every point of every verb and every call hanging on both sides of its effect.
-
-    All of them on SQLite; of each family one on PostgreSQL.
-    """
-    one_of_each = {kill.family: kill for kill in reversed(tuple(_all()))}
-    return (*_all(), *(replace(kill, database="postgresql") for kill in one_of_each.values()))
+def short(operations: Operations) -> tuple[Kill, ...]:
+    """Return a kill at every point of every verb on SQLite, and one of each verb on PostgreSQL."""
+    kills = tuple(_all(operations))
+    chosen = one_of_each(kills, [(kill.who, kill.verb) for kill in kills])
+    return (*kills, *(replace(kill, database="postgresql") for kill in chosen))
 
 
-def long() -> tuple[Kill, ...]:
-    """Return all on both databases, under both answers to a repeated confirm and cancel."""
+def long(operations: Operations) -> tuple[Kill, ...]:
+    """Return all on both databases, under both responses to a repeated confirm and cancel."""
     return tuple(
         replace(kill, repeat=repeat, database=database)
         for database in DATABASES
         for repeat in REPEATS
-        for kill in _all()
+        for kill in _all(operations)
     )
 
 
-def _all() -> Iterator[Kill]:
-    for who, verbs in POINTS_OF.items():
-        for verb, points in verbs.items():
-            hangs = HANGS if verb in CALLS else ()
-            yield from (Kill(who, verb, point) for point in (*points, *hangs))
+def _all(operations: Operations) -> Iterator[Kill]:
+    for (who, verb), found in operations.items():
+        for n, operation in enumerate(found):
+            yield from (Kill(who, verb, operation.at(side)) for side in SIDES)
+            if operation.kind == "call":
+                earlier = [one.call for one in found[:n]].count(operation.call)
+                for side in SIDES:
+                    point = f"in call {operation.number}, {side} effect"
+                    yield Kill(who, verb, point, Hang(operation.call, earlier, side))

@@ -15,7 +15,8 @@ from tests.campaign import journey, kills
 from tests.campaign.breakages import is_noticed
 from tests.campaign.cases import Case, Database
 from tests.campaign.lane import Lane
-from tests.campaign.points import Kill
+from tests.campaign.operations import Operation
+from tests.campaign.points import Kill, Operations, Verb
 from tests.campaign.verdict import Violation, judge
 from tests.support.databases import Databases
 
@@ -72,6 +73,17 @@ class Campaign:
         """Run a case as soon as a lane is free."""
         return self._pool.submit(self._run, case)
 
+    def dry_runs(self, verbs: Sequence[Verb]) -> Operations:
+        """Let processes do these verbs unharmed; returns the operations of each."""
+        return dict(zip(verbs, self._pool.map(self._dry_run, verbs), strict=True))
+
+    def _dry_run(self, verb: Verb) -> Sequence[Operation]:
+        lane = self._free.get()
+        try:
+            return kills.dry_run(verb, lane)
+        finally:
+            self._free.put(lane)
+
     def _run(self, case: Played) -> list[Violation]:
         lane = self._free.get()
         try:
@@ -103,25 +115,24 @@ def table(results: Iterable[tuple[Played, Sequence[Violation]]]) -> tuple[str, i
 
 
 def run_all(
-    cases: Iterable[Played], lanes: int, echo: Callable[[str], object]
+    campaign: Campaign, cases: Iterable[Played], echo: Callable[[str], object]
 ) -> list[tuple[Played, list[Violation]]]:
     """Run all of these; tells each case that has violations, and how far it is.
 
     The last ones begin: they take longest, and so no lane is left with one alone in the end.
     """
     results: list[tuple[Played, list[Violation]]] = []
-    with Campaign(lanes) as campaign:
-        futures = [(case, campaign.submit(case)) for case in reversed([*cases])]
-        for n, (case, future) in enumerate(futures, 1):
-            try:
-                violations = future.result()
-            except Exception as error:
-                violations = [Violation("the_case_ended", f"{type(error).__name__}: {error}")]
-            for violation in violations:
-                echo(f"{case.name}: {violation}")
-            if n % 50 == 0:
-                echo(f"{n} of {len(futures)} cases")
-            results.append((case, violations))
+    futures = [(case, campaign.submit(case)) for case in reversed([*cases])]
+    for n, (case, future) in enumerate(futures, 1):
+        try:
+            violations = future.result()
+        except Exception as error:
+            violations = [Violation("the_case_ended", f"{type(error).__name__}: {error}")]
+        for violation in violations:
+            echo(f"{case.name}: {violation}")
+        if n % 50 == 0:
+            echo(f"{n} of {len(futures)} cases")
+        results.append((case, violations))
     return results[::-1]
 
 

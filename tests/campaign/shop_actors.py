@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from bff.emulator.faults import AFTER
 from bff.web.shopper import COOKIE
+from tests.campaign.operations import Kind, Operation, Side
 from tests.campaign.shop_model import Message
 from tests.support.shop import Shop, Shopper
 
@@ -74,15 +75,21 @@ class Crash(BaseException):
 
 
 class Trap:
-    """Ends the process when it reaches the armed point; ``call`` is after any answer of Rokt's."""
+    """Ends the process before or after the n-th commit or call from when it is armed."""
 
     def __init__(self) -> None:
-        self.armed: str | None = None
+        self.armed: tuple[Side, Kind] | None = None
+        self.number = 0
 
-    def reach(self, point: str) -> None:
-        if point == self.armed:
-            self.armed = None
-            raise Crash(point)
+    def arm(self, side: Side, kind: Kind, number: int) -> None:
+        self.armed, self.number = (side, kind), number
+
+    def reach(self, side: Side, operation: Operation) -> None:
+        if self.armed == (side, operation.kind):
+            self.number -= 1
+            if self.number == 0:
+                self.armed = None
+                raise Crash(f"{side} {operation.kind}")
 
     @contextmanager
     def put_away(self) -> Iterator[None]:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 from typing import Any
 
 import pytest
@@ -33,10 +32,9 @@ from tests.campaign.cases import (
     FORMS,
     LEFT_OUT,
     MOMENTS,
-    REPEATS,
     Case,
 )
-from tests.campaign.collected import Judged, by_row, judged
+from tests.campaign.collected import Judged, asked, by_row, judged
 from tests.campaign.facts import Charged, ConfirmRow, Facts, Step
 from tests.campaign.gate import Gate
 from tests.campaign.runner import Campaign, Row, table
@@ -52,7 +50,8 @@ ROWS = by_row(cases.short())
 @pytest.fixture(scope="module")
 def outcome(request: pytest.FixtureRequest) -> Iterator[Judged]:
     with Campaign(LANES) as campaign:
-        yield judged(campaign, request, ROWS)
+        rows = {row: ROWS[row] for row in asked(request, "row")}
+        yield judged(campaign, request, rows)
 
 
 @pytest.mark.campaign
@@ -94,13 +93,10 @@ def test_the_long_form_has_every_combination() -> None:
     assert {case.repeat for case in everything if case.endpoint == "confirm"} == {"ok", "error"}
     assert {f"rejected ({form})" for form in FORMS} < {case.fault for case in everything}
     assert any(case.then for case in everything)
-    killed = points.long()
-    assert set(points.short()) < set(killed)
-    assert {(kill.repeat, kill.database) for kill in killed} == set(product(REPEATS, DATABASES))
 
 
 def test_every_case_has_a_name_of_its_own() -> None:
-    for chosen in (cases.short(), cases.long(), points.short(), points.long()):
+    for chosen in (cases.short(), cases.long()):
         names = [one.name for one in chosen]
         assert len(set(names)) == len(names)
 
@@ -297,11 +293,11 @@ def test_every_invariant_has_been_seen_broken() -> None:
 
 def test_the_table_counts_cases_and_violations_by_row() -> None:
     one, other = Case("confirm", "500", "before"), Case("confirm", "500", "after")
-    third = points.Kill("server", "confirm", "confirm.recorded")
+    third = points.Kill("server", "confirm", "after commit 1")
     text, violations = table([(one, []), (other, [Violation("x", "y")] * 2), (third, [])])
     assert violations == 2
     assert re.search(r"^confirm +500 +2 +2$", text, re.MULTILINE)
-    assert re.search(r"^kill -9 server +confirm\.recorded +1 +0$", text, re.MULTILINE)
+    assert re.search(r"^kill -9 server +after commit 1 +1 +0$", text, re.MULTILINE)
     assert re.search(r"^in all +3 +2$", text, re.MULTILINE)
 
 
@@ -314,7 +310,7 @@ def run_command(*given: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_one_command_prints_the_table() -> None:
-    done = run_command("--match", "any, 500, before, once")
+    done = run_command("--only", "grid", "--match", "any, 500, before, once")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^any +500 +1 +0$", done.stdout, re.MULTILINE)
 
@@ -324,7 +320,9 @@ def test_a_violation_is_told_and_counted_and_is_the_command_s_exit_code(
 ) -> None:
     found = [Violation("an_invariant", "is broken")]
     monkeypatch.setattr(runner, "judge", lambda _: found)
-    monkeypatch.setattr(sys, "argv", ["tests.campaign", "--match", "any, 500, before, once"])
+    monkeypatch.setattr(
+        sys, "argv", ["tests.campaign", "--only", "grid", "--match", "any, 500, before, once"]
+    )
     try:
         assert main() == 1
     finally:
@@ -335,7 +333,7 @@ def test_a_violation_is_told_and_counted_and_is_the_command_s_exit_code(
 
 
 def test_a_command_for_no_case_is_an_error() -> None:
-    assert run_command("--match", "there is no such fault").returncode == 2
+    assert run_command("--only", "grid", "--match", "there is no such fault").returncode == 2
 
 
 # What a call that is cut ends with.
