@@ -195,6 +195,7 @@ def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_po
     """
     _needs("waitress", "demo")
     _needs("babel", "demo")
+    _needs("flask_wtf", "demo")
     from bff.demo.run import run
 
     ended = run(

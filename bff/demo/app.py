@@ -1,4 +1,4 @@
-"""Build the demo shop: settings, parts, blueprints, headers, error pages."""
+"""Builds the demo shop: settings, parts, blueprints, headers, error pages."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, render_template, request
+from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
 from bff import Upsells, directory
-from bff.demo.context import Parts
-from bff.demo.shop import csrf, formats
-from bff.demo.shop.again import again
+from bff.demo.csp import policy
+from bff.demo.shop import formats
 from bff.demo.shop.catalogue import OFFERS, the_event
+from bff.demo.shop.context import Parts
 from bff.demo.shop.orders import Orders
 from bff.demo.shop.payment import payment
-from bff.demo.shop.security import policy
-from bff.demo.shop.thanks import orders as orders_pages
+from bff.demo.shop.thanks import buy, orders
 from bff.demo.shop.tickets import shop
 from bff.demo.timeline.listener import Listener
-from bff.demo.timeline.panel import backstage, panel
-from bff.demo.timeline.switches import Controls
+from bff.demo.timeline.panel import Panel, backstage, template_values
+from bff.demo.timeline.switches import Switches
 from bff.demo.timeline.timeline import Timeline
 
 _ERRORS: Mapping[int, tuple[str, str]] = {
-    403: (
-        "Please try that again",
-        "The page you came from was too old to be sure that it was really you. Nothing changed.",
-    ),
     404: ("There is nothing here", "The address may be wrong, or the order is somebody else's."),
-    503: ("The emulator does not answer", "The switch was not turned. The shop goes on as it was."),
+    503: ("The emulator does not answer", "The switch stays as it was, and so does the shop."),
 }
-_SOMETHING = ("Something went wrong", "It is our fault, not yours. Your cart is still there.")
+_TOO_OLD = ("Please try that again", "The page you came from was too old. Nothing has changed.")
+_OTHER = ("Something went wrong", "It is our fault, not yours. Your cart is still there.")
 
 
 def create_demo(
@@ -45,10 +42,12 @@ def create_demo(
 ) -> Flask:
     """Build the shop.
 
-    ``folder``: where its two SQLite files go (the shop's orders, the BFF's state).
-    ``emulator_url``: where the emulator runs; empty: ``config`` names Rokt itself, and the
-    panel has no switches. ``config``: settings of Flask and ``ROKT_BFF_…``.
-    ``partner_url``: where the partner's shop runs, for links to it.
+    Args:
+        folder: Where its two SQLite files are stored (the shop's orders, the BFF's tables).
+        emulator_url: Where the emulator runs. If empty, ``config`` names Rokt itself, and the
+            panel has no switches.
+        config: Settings of Flask and ``ROKT_BFF_…``.
+        partner_url: Where the partner's shop runs, for links to it.
     """
     app = Flask(
         "bff.demo",
@@ -62,8 +61,9 @@ def create_demo(
         SESSION_COOKIE_NAME="quayside",
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=128 * 1024,
+        WTF_CSRF_TIME_LIMIT=None,  # a form stays valid as long as its session
         ROKT_BFF_DATABASE_URL=f"sqlite:///{folder.resolve() / 'rokt-bff.db'}",
-        # On this machine only, by whatever name and port: nobody asks it for TLS.
+        # A loopback address with any name and port: the demo has no TLS.
         ROKT_BFF_PUBLIC_URL="http://localhost",
     )
     if emulator_url:
@@ -73,31 +73,39 @@ def create_demo(
             ROKT_BFF_TAG_ID="emulator-tag",
         )
     app.config.update(config or {})
+    # buy_instantly() has the guard of the BFF's own endpoints. These need no exemption by hand.
+    CSRFProtect(app).exempt(buy)
     upsells = Upsells(create_tables=True)
     upsells.init_app(app)
     with app.app_context():
         settings, needed = upsells.settings, upsells.csp()
-    orders, timeline = Orders(folder / "shop.db"), Timeline()
-    listener = Listener(timeline, upsells, orders)
+    parts = Parts(upsells, Orders(folder / "shop.db"), Timeline())
+    listener = Listener(parts.timeline, upsells, parts.orders.find)
     listener.connect(app)
-    app.extensions["demo"] = Parts(
+    app.extensions["demo_shop"] = parts
+    app.extensions["demo_panel"] = Panel(
         upsells,
-        orders,
-        timeline,
+        parts.timeline,
         listener,
-        Controls(emulator_url, OFFERS) if emulator_url else None,
-        emulator_url,
-        settings.account_id,
-        settings.sandbox,
+        Switches(emulator_url, OFFERS) if emulator_url else None,
         partner_url,
     )
     formats.init_app(app)
-    csrf.init_app(app)
-    for blueprint in (shop, payment, orders_pages, again, backstage):
+    for blueprint in (shop, payment, orders, backstage):
         app.register_blueprint(blueprint)
-    app.context_processor(_common)
     app.register_error_handler(HTTPException, _error)
     strict = policy(needed, trusted_types=not settings.account_id)
+
+    @app.context_processor
+    def values() -> dict[str, Any]:
+        return {
+            "event": the_event(datetime.now(UTC).date()),
+            "currency": "USD",
+            "account_id": settings.account_id,
+            "sandbox": settings.sandbox,
+            "emulator_url": emulator_url,
+            **template_values(),
+        }
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -105,20 +113,16 @@ def create_demo(
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if response.mimetype == "text/html":
-            # A page with a cart on it must not come out of a cache after "back".
+            # The browser's "back" must not show an old cart from a cache.
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     return app
 
 
-def _common() -> dict[str, Any]:
-    return {"event": the_event(datetime.now(UTC).date()), "currency": "USD", **panel()}
-
-
 def _error(error: HTTPException) -> Any:
     code = error.code or 500
     if request.accept_mimetypes.best == "application/json" or code < 400:
         return error
-    title, text = _ERRORS.get(code, _SOMETHING)
+    title, text = _TOO_OLD if isinstance(error, CSRFError) else _ERRORS.get(code, _OTHER)
     return render_template("demo/error.html", title=title, text=text), code

@@ -24,11 +24,11 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from bff import ConfigError
-from bff.demo import second_origin as beside
+from bff.demo import second_origin
 from bff.demo.app import create_demo
-from bff.demo.context import Parts
 from bff.demo.partner import PartnerServer
 from bff.demo.shop.catalogue import OFFERS
+from bff.demo.shop.context import Parts
 from bff.emulator import EmulatorServer, EmulatorSettings
 
 HOST = "127.0.0.1"
@@ -94,12 +94,15 @@ class DemoServer:
             undo.callback(listening.close)
             if partner:
                 with _taking("partner", *partner):
-                    self.partner = beside.take_address(*partner)
+                    self.partner = second_origin.take_address(*partner)
                 undo.callback(self.partner.stop)
-                config = {**(config or {}), **beside.settings_for(self.partner.url, config or {})}
+                config = {
+                    **(config or {}),
+                    **second_origin.settings_for(self.partner.url, config or {}),
+                }
             self.app = create_demo(
                 folder,
-                self.emulator.url if self.emulator else "",
+                self._emulator_url,
                 config,
                 self.partner.url if self.partner else "",
             )
@@ -116,15 +119,19 @@ class DemoServer:
     @property
     def parts(self) -> Parts:
         """The shop's parts, for tests."""
-        found: Parts = self.app.extensions["demo"]
+        found: Parts = self.app.extensions["demo_shop"]
         return found
+
+    @property
+    def _emulator_url(self) -> str:
+        return self.emulator.url if self.emulator else ""
 
     def start(self) -> DemoServer:
         """Serve each in threads of its own, and deliver what is owed; returns at once."""
         if self.partner is not None:
             with self.app.app_context():
                 self.partner.start(
-                    beside.partner_of(self.parts.upsells, self.url, self.parts.emulator_url)
+                    second_origin.partner_of(self.parts.upsells, self.url, self._emulator_url)
                 )
         if self.emulator is not None:
             self.emulator.start()
@@ -161,8 +168,8 @@ def run(
     emulator_port: int = EMULATOR_PORT,
     config: Mapping[str, Any] | None = None,
     echo: Callable[[str], object] = print,
-    partner_host: str = beside.HOST,
-    partner_port: int = beside.PORT,
+    partner_host: str = second_origin.HOST,
+    partner_port: int = second_origin.PORT,
 ) -> int:
     """Serve the demo until SIGINT or SIGTERM. Hands back the exit status.
 

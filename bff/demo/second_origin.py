@@ -1,7 +1,7 @@
-"""Sets the partner's shop up beside the demo's: another origin, and what both have to agree on.
+"""Sets up the partner's shop on a second origin.
 
-The demo plays the BFF's operator here: it allows the partner's origin, gives it a server key,
-and hands over the tags and the policy that an operator would send along.
+The demo plays the BFF's operator. It allows the partner's origin, and gives the partner a server
+key, the script tags and the Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bff import Upsells, directory
+from bff.demo.csp import policy
 from bff.demo.partner import Partner, PartnerServer
-from bff.demo.shop.security import policy
 
-# Another host even to a browser that tells sites apart, so a cookie of the shop's would be a
-# third party's. Where a machine has only the first loopback address, as macOS does, the port
-# alone makes it another origin.
+# Another host, so browsers treat it as another site and the shop's cookies as third-party ones.
+# macOS has only the first loopback address. There the port alone makes it another origin.
 HOST = "127.0.0.2"
 PORT = 8082
 _FALLBACK = "127.0.0.1"
@@ -34,7 +33,11 @@ _STAND_IN = (
 
 
 def take_address(host: str, port: int) -> PartnerServer:
-    """Take the partner's address. Raises ``OSError`` when it cannot be had."""
+    """Bind the partner's address.
+
+    Raises:
+        OSError: The address cannot be bound.
+    """
     try:
         return PartnerServer(host, port)
     except OSError as error:
@@ -44,7 +47,7 @@ def take_address(host: str, port: int) -> PartnerServer:
 
 
 def settings_for(origin: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that open a BFF of this ``config`` to the partner."""
+    """Return the settings that let the partner at ``origin`` use a BFF of this ``config``."""
     origins = config.get("ROKT_BFF_ORIGINS") or ()
     listed = origins.split(",") if isinstance(origins, str) else origins
     return {
@@ -54,7 +57,13 @@ def settings_for(origin: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def partner_of(upsells: Upsells, shop_url: str, emulator_url: str) -> Partner:
-    """Describe the partner's shop of the BFF at ``shop_url``; within its app's context."""
+    """Return the settings of the partner's shop. Needs an app context.
+
+    Args:
+        upsells: The BFF that the partner uses.
+        shop_url: Where the BFF's app is served.
+        emulator_url: Where the emulator runs; empty if the shops call Rokt itself.
+    """
     settings = upsells.settings
     bff = shop_url + settings.url_prefix
 

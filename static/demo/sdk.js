@@ -35,7 +35,7 @@ export const teller = (address) => (/** @type {any} */ { name, body }) =>
     method: "POST",
     headers: {
       "Content-Type": "application/json",
-      "X-CSRF-Token": document.body.dataset.csrf ?? "",
+      "X-CSRFToken": document.body.dataset.csrf ?? "",
     },
     body: JSON.stringify({ ...body, name, at: Date.now() }),
     keepalive: true, // the last message may come when the shopper is leaving

@@ -185,7 +185,7 @@ const follow = async (bridge, cart) => {
   followed = cart.version;
   const answer = await fetch(settings.follow ?? "", {
     method: "POST",
-    headers: { "X-CSRF-Token": csrf },
+    headers: { "X-CSRFToken": csrf },
   }).catch(() => null); // payment brings it into line as well
   if (answer?.ok) await bridge.refresh();
 };

@@ -105,16 +105,17 @@ def visitor(demo: Demo) -> Iterator[Visitor]:
 
 
 def test_it_runs_with_nothing_installed_and_nothing_of_the_rest() -> None:
-    # A package of another name stands around it, so that bff's own is not run.
+    # Empty packages stand for bff and bff.demo, so that their own __init__ does not run.
     code = (
         "import sys, types\n"
-        "around = types.ModuleType('around')\n"
-        f"around.__path__ = [{str(PACKAGE.parent)!r}]\n"
-        "sys.modules['around'] = around\n"
-        "from around.partner import Partner, PartnerServer\n"
+        "for name, path in {'bff': '', 'bff.demo': '/demo'}.items():\n"
+        "    package = sys.modules[name] = types.ModuleType(name)\n"
+        f"    package.__path__ = [{str(PACKAGE.parent.parent)!r} + path]\n"
+        "from bff.demo.partner import Partner, PartnerServer\n"
         "PartnerServer('127.0.0.1', 0).stop()\n"
-        "loaded = {name.split('.')[0] for name in sys.modules}\n"
-        "assert not loaded & {'flask', 'bff', 'requests'}, loaded\n"
+        "assert not {'flask', 'requests'} & set(sys.modules), sys.modules\n"
+        "ours = {name for name in sys.modules if name.startswith('bff.')} - {'bff.demo'}\n"
+        "assert all(name.startswith('bff.demo.partner') for name in ours), ours\n"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False

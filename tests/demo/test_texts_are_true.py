@@ -13,7 +13,7 @@ import requests
 
 from bff import StoreUnavailable, Upsells
 from bff.demo.run import DemoServer
-from bff.demo.timeline.captions import Words
+from bff.demo.timeline.captions import Caption
 from bff.demo.timeline.timeline import Timeline
 from bff.store.handles import new_handle
 from bff.store.sessions import create_session, find_session
@@ -63,8 +63,8 @@ def test_with_rokt_down_the_timeline_says_that_nothing_was_reserved_or_sold(
     assert states[-1]["tone"] == "warn"
     shopper.pay()
     text = captions(shopper)
-    assert "$128.00 are paid. No extras in this order." in text
-    for false in ("clock is running", "may be confirmed", "Sold", "is confirmed"):
+    assert "$128.00 is paid. No extras in this order." in text
+    for false in ("The hold ends", "may be confirmed", "Sold", "is confirmed"):
         assert false not in text
     assert 5 not in [entry["step"] for entry in told(shopper)]
 
@@ -72,7 +72,7 @@ def test_with_rokt_down_the_timeline_says_that_nothing_was_reserved_or_sold(
 @pytest.mark.parametrize(("changed", "told_of_it"), [
     ({"stock": 0}, "Not available: Evening parking. The shopper is told."),
     ({"unitPrice": 15.0},
-     "Held at a higher price, and left out until the shopper says yes: Evening parking."),
+     "Held at a higher price, and not in the total yet: Evening parking."),
 ])  # fmt: skip
 def test_what_is_reserved_beside_what_is_not_is_told_apart(
     demo: Demo, shopper: Shopper, changed: dict[str, float], told_of_it: str
@@ -84,7 +84,7 @@ def test_what_is_reserved_beside_what_is_not_is_told_apart(
     shopper.get("/payment")
     [state] = [entry for entry in told(shopper) if entry["caption"].startswith("Reserved")]
     assert state["caption"] == (
-        f"Reserved: Ticket protection. {told_of_it} The clock is running until it lapses."
+        f"Reserved: Ticket protection. {told_of_it} The hold ends at the time that Rokt gave."
     )
     assert state["tone"] == "warn"
 
@@ -92,8 +92,8 @@ def test_what_is_reserved_beside_what_is_not_is_told_apart(
 def test_what_was_reserved_and_sold_is_told_as_such(demo: Demo, shopper: Shopper) -> None:
     bought(shopper)
     text = captions(shopper)
-    assert "Reserved: Evening parking. The clock is running until it lapses." in text
-    assert "$140.50 are paid. Now the extras may be confirmed." in text
+    assert "Reserved: Evening parking. The hold ends at the time that Rokt gave." in text
+    assert "$140.50 is paid. Now the extras may be confirmed." in text
     assert "Every paid item is confirmed." in text
 
 
@@ -111,7 +111,7 @@ def test_why_a_message_comes_twice_is_said_once() -> None:
     for quantity in (1, 2):
         for name in ("newer", "older"):
             timeline.add(
-                "ada", "page", "page", "message", Words(3, "Added."), detail={"n": quantity},
+                "ada", "page", "page", "message", Caption(3, "Added."), detail={"n": quantity},
                 name=name,
             )  # fmt: skip
     entries = [entry.to_json() for entry in timeline.since("ada")[0]]
@@ -147,7 +147,7 @@ def test_a_late_call_of_this_run_is_shown(demo: Demo, shopper: Shopper) -> None:
     demo.rokt.faults("confirm", {"kind": "drop", "times": 1})
     shopper.pay()
     until(lambda: "order confirmed" in [entry["label"] for entry in told(shopper)], 20)
-    answers = [entry["answer"] for entry in told(shopper) if entry["label"] == "confirm"]
+    answers = [entry["response"] for entry in told(shopper) if entry["label"] == "confirm"]
     assert len(answers) == 2
     assert answers[1].startswith("200")
 
@@ -262,7 +262,7 @@ def test_without_a_script_an_extra_is_removed_by_a_form(
     assert after.path == back
     assert "$132.75" in after.text
     assert "Evening parking" not in after.text
-    assert "A form of the shop took an item out" in captions(shopper)
+    assert "A form of the shop removed an item" in captions(shopper)
     assert "$137.50" in shopper.get("/payment").text
 
 
@@ -272,9 +272,10 @@ def test_removing_needs_the_token_and_an_unknown_extra_changes_nothing(
     shopper.check_out()
     held = shopper.add_extra()
     url = f"{demo.url}/extras/remove"
-    assert requests.post(url, data={"cart_item_id": held}, timeout=5).status_code == 403
+    assert requests.post(url, data={"cart_item_id": held}, timeout=5).status_code == 400
     refused = shopper.http.post(url, data={"cart_item_id": held}, timeout=5)
-    assert refused.status_code == 403
+    assert refused.status_code == 400
+    assert "Please try that again" in refused.text
     shopper.get("/cart")
     assert "$140.50" in shopper.post("/extras/remove", {"cart_item_id": "no such item"}).text
 

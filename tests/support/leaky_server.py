@@ -87,7 +87,7 @@ class Watched:
     def create_app(self, *args: Any, **kwargs: Any) -> tuple[Flask, Upsells]:
         app, upsells = self._create(*args, **kwargs)
         timeline = Timeline()
-        self._listener = Listener(timeline, upsells, Orders(self._folder / "shop.db"))
+        self._listener = Listener(timeline, upsells, Orders(self._folder / "shop.db").find)
         self._listener.connect(app)
 
         @app.get("/journal")

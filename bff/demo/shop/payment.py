@@ -1,9 +1,13 @@
-"""Payment: what Rokt locked, the shopper's word on a dearer price, the charge.
+"""Payment: the locked prices, the shopper's consent to a higher price, the charge.
 
-The order of things in ``pay`` is what matters. The quote is renewed first; if its total is not
-the one that the page showed, nothing is charged and the page explains. Then the order is
-written, then the card is charged, then the BFF is told that the order is paid. A Rokt that is
-down costs the shopper the extras, never the tickets.
+``pay`` has four steps, in this order:
+
+1. Renew the quote. If its total differs from the one on the page, charge nothing and explain.
+2. Store the order.
+3. Charge the card.
+4. Confirm the order to the BFF.
+
+If Rokt is down, the shopper loses the extras, never the tickets.
 """
 
 from __future__ import annotations
@@ -19,17 +23,24 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 
 from bff import BffError, Quote
-from bff.demo.context import ACCEPTED, BASKET, PLACEMENTS, basket, follow, held, parts, shopper
-from bff.demo.shop import csrf
-from bff.demo.shop import texts as wording
+from bff.demo.shop import texts
 from bff.demo.shop.basket import Basket
 from bff.demo.shop.card import DECLINED_CARD, ONCE_CARD, TEST_CARD, CardForm, read_card
 from bff.demo.shop.catalogue import CURRENCY
+from bff.demo.shop.context import (
+    ACCEPTED,
+    BASKET,
+    PLACEMENTS,
+    basket,
+    held_cart,
+    parts,
+    sync_tickets,
+)
 from bff.demo.shop.formats import money
-from bff.demo.timeline.captions import Words, of_consent, of_dearer, of_payment
+from bff.demo.shopper import shopper
+from bff.demo.timeline import captions
 
 payment = Blueprint("payment", __name__)
-payment.before_request(csrf.check)
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +49,7 @@ _EMPTY = CardForm("", "", {})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What stands above the form when nothing was charged."""
+    """The message above the form when nothing was charged."""
 
     title: str
     text: str
@@ -58,36 +69,35 @@ DECLINED = Problem(
 
 @payment.get("/payment")
 def page() -> ResponseReturnValue:
-    """Step 4: have stock and prices locked, and show them beside the card form."""
+    """Step 4: reserve the extras at Rokt, and show the locked prices beside the card form."""
     chosen = basket()
     if not chosen.lines:
         return redirect(url_for("shop.cart"))
     return _page(chosen, _locked(chosen))
 
 
-# No extra of this shop costs as much.
-MOST_ACCEPTED = 1_000_000
+_MAX_PRICE = 1_000_000  # no extra of this shop costs as much
 
 
 @payment.post("/payment/accept")
 def accept() -> ResponseReturnValue:
-    """Keep the shopper's word: this item, at the price that the page showed."""
+    """Store the shopper's consent to an item at the price that the page showed."""
     try:
         price = Decimal(request.form.get("price", ""))
     except InvalidOperation:
         return redirect(url_for("payment.page"), 303)
-    wish = request.form.get("cart_item_id", "")
-    item = next((one for one in held().items if one.cart_item_id == wish), None)
-    # The page offered the price that Rokt locked; a forged form's is no consent to anything.
-    if item is not None and price.is_finite() and 0 <= price < MOST_ACCEPTED:
-        session[ACCEPTED] = {**_accepted(), wish: str(price)}
-        _tell("price accepted", of_consent(item.name, money(price, item.currency)))
+    chosen = request.form.get("cart_item_id", "")
+    item = next((one for one in held_cart().items if one.cart_item_id == chosen), None)
+    # The page offers the price that Rokt locked. A forged price is not consent.
+    if item is not None and price.is_finite() and 0 <= price < _MAX_PRICE:
+        session[ACCEPTED] = {**_accepted(), chosen: str(price)}
+        _add_entry("price accepted", captions.of_consent(item.name, money(price, item.currency)))
     return redirect(url_for("payment.page"), 303)
 
 
 @payment.post("/pay")
 def pay() -> ResponseReturnValue:
-    """Charge what the page showed, once, and have the extras confirmed."""
+    """Charge what the page showed, once, and confirm the extras."""
     token = request.form.get("form_token", "")
     before = parts().orders.of_form(token, shopper())
     if before is not None and before.status != "declined":
@@ -100,7 +110,7 @@ def pay() -> ResponseReturnValue:
     if card.errors:
         return _page(chosen, quote, card), 422
     if request.form.get("shown", "") != _shown(chosen, quote):
-        # Where the same form was posted at once, the other one may have bought the cart meanwhile.
+        # A concurrent post of the same form may have bought the cart meanwhile.
         ahead = parts().orders.of_form(token, shopper())
         if ahead is not None and ahead.status != "declined":
             return redirect(url_for("orders.thanks", order_id=ahead.order_id), 303)
@@ -115,17 +125,16 @@ def pay() -> ResponseReturnValue:
         CURRENCY,
         quote.quote_id if quote else None,
         card.buyer,
-        wording.left_out(quote, held()),
+        texts.left_out(quote, held_cart()),
     )
-    if not is_new:  # the same form was posted twice at once, and the other one is ahead
+    if not is_new:  # a concurrent post of the same form stored it first
         return redirect(url_for("orders.thanks", order_id=order.order_id), 303)
     if card.declined:
         parts().orders.settle(order.order_id, paid=False)
-        stays = Words(None, "Nothing is charged; what Rokt holds stays held.", "warn")
-        _tell("card declined", stays)
+        _add_entry("card declined", captions.of_declined())
         return _page(chosen, quote, card, DECLINED), 402
     parts().orders.settle(order.order_id, paid=True)
-    _tell("paid", of_payment(money(order.total), bool(quote and quote.items)))
+    _add_entry("paid", captions.of_payment(money(order.total), bool(quote and quote.items)))
     confirm(order.order_id, order.quote_id)
     for key in (BASKET, PLACEMENTS, ACCEPTED):
         session.pop(key, None)
@@ -133,30 +142,30 @@ def pay() -> ResponseReturnValue:
 
 
 def confirm(order_id: str, quote_id: str | None) -> None:
-    """Step 5: tell the BFF that the order is paid. Safe to repeat.
+    """Step 5: confirm the paid order to the BFF. Safe to repeat.
 
-    Without a quote nothing of the extras was charged, and nothing may be confirmed.
+    Without a quote no extras were charged, and nothing may be confirmed.
     """
     if quote_id is None:
         return
     try:
         parts().upsells.confirm(order_id, quote_id)
     except BffError:
-        # The order is stored as paid with its quote: the thanks page tells the BFF again.
-        log.exception("the BFF did not take the paid order %s", order_id)
+        # The order is stored as paid with its quote. The thanks page confirms it again.
+        log.exception("the BFF did not accept the paid order %s", order_id)
 
 
 def _locked(chosen: Basket) -> Quote | None:
-    """Have what is held locked at Rokt; None when the BFF itself fails: no extras, then."""
-    follow(chosen)
+    """Reserve the held extras. None if the BFF fails: then the order has no extras."""
+    sync_tickets(chosen)
     prices = {item: Decimal(price) for item, price in _accepted().items()}
     try:
         quote = parts().upsells.reserve(accept_prices=prices or None)
     except BffError:
-        log.exception("nothing could be reserved; the checkout goes on without extras")
+        log.exception("the extras could not be reserved; the checkout continues without them")
         return None
     if set(quote.totals) - {CURRENCY}:
-        log.error("this shop charges in %s only; the extras are given back", CURRENCY)
+        log.error("the quote is not in %s, so the extras were released", CURRENCY)
         parts().upsells.release()
         return None
     return quote
@@ -172,10 +181,10 @@ def _extras(quote: Quote | None) -> Decimal:
 
 
 def _shown(chosen: Basket, quote: Quote | None) -> str:
-    """What the page shows, line by line, to be compared when it is paid for.
+    """Return what the page shows, line by line. The post of the form has to carry the same.
 
-    It comes back out of the browser, and that is safe: it only says what the shopper saw. The
-    charge is computed here.
+    The browser may send anything here: it only says what the shopper saw. The charge is computed
+    on the server.
     """
     lines = [f"{line.sku}*{line.quantity}@{line.price}" for line in chosen.lines]
     for item in quote.items if quote else ():
@@ -189,11 +198,11 @@ def _page(
     form: CardForm = _EMPTY,
     problem: Problem | None = None,
 ) -> str:
-    cart = held()
-    dearer = wording.dearer(quote, cart) if quote else []
+    cart = held_cart()
+    dearer = texts.dearer(quote, cart) if quote else []
     for one in dearer:
-        words = of_dearer(one.name, money(one.before), money(one.after))
-        parts().timeline.add(shopper(), "bff", "bff", "price rose", words, once=True)
+        caption = captions.of_dearer(one.name, money(one.before), money(one.after))
+        parts().timeline.add(shopper(), "bff", "bff", "price rose", caption, once=True)
     return render_template(
         "demo/payment.html",
         step=4,
@@ -206,20 +215,20 @@ def _page(
         errors=form.errors,
         problem=problem,
         dearer=dearer,
-        refused=wording.refusals(quote.rejected) if quote else [],
-        notices=[_cheaper(item.name, change.after) for item, change in wording.cheaper(quote)]
+        refused=texts.refusals(quote.rejected) if quote else [],
+        notices=[_cheaper(item.name, change.after) for item, change in texts.cheaper(quote)]
         if quote
         else [],
-        left_out=wording.left_out(quote, cart),
-        change_at=_place_for_extras() if cart.items else "",
+        left_out=texts.left_out(quote, cart),
+        change_at=_extras_endpoint() if cart.items else "",
         test_card=TEST_CARD,
         declined_card=DECLINED_CARD,
         once_card=ONCE_CARD,
     )
 
 
-def _place_for_extras() -> str:
-    """The page on which extras are changed: theirs, or the cart when theirs is skipped."""
+def _extras_endpoint() -> str:
+    """Return the endpoint where extras are changed: their page, or the cart if it is skipped."""
     return "shop.cart" if session.get(PLACEMENTS) is False else "shop.upsell"
 
 
@@ -227,5 +236,5 @@ def _cheaper(name: str, price: Decimal) -> str:
     return f"{name} is cheaper now: {money(price)}. Your total has the new price."
 
 
-def _tell(label: str, words: Words) -> None:
-    parts().timeline.add(shopper(), "page", "bff", label, words)
+def _add_entry(label: str, caption: captions.Caption) -> None:
+    parts().timeline.add(shopper(), "page", "bff", label, caption)

@@ -41,7 +41,7 @@ class Dearer:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ItemState:
     """How one extra of a paid order stands. ``tone``: good, wait, bad or over.
 
     ``is_void``: it is not had and not to be paid for, so its price is struck through.
@@ -147,19 +147,19 @@ def cheaper(quote: Quote) -> list[tuple[Item, PriceChange]]:
     ]
 
 
-def standings(order: Order, card: str, asked: frozenset[str] = frozenset()) -> list[Standing]:
+def item_states(order: Order, card: str, asked: frozenset[str] = frozenset()) -> list[ItemState]:
     """Say of each extra of a paid order where it stands.
 
     ``card``: its last four digits. ``asked``: the extras that the provider was asked to cancel.
     """
-    return [_standing(item, card, item.cart_item_id in asked) for item in order.items]
+    return [_item_state(item, card, item.cart_item_id in asked) for item in order.items]
 
 
-def _standing(item: Item, card: str, was_asked: bool) -> Standing:
+def _item_state(item: Item, card: str, was_asked: bool) -> ItemState:
     back = f"goes back to your card ending in {card}."
     match item.status:
         case "confirmed" if was_asked:
-            return Standing(
+            return ItemState(
                 item,
                 "Confirmed",
                 "You asked to cancel it, and the provider refused: your booking stands, and "
@@ -168,20 +168,20 @@ def _standing(item: Item, card: str, was_asked: bool) -> Standing:
                 can_cancel=True,
             )
         case "confirmed":
-            return Standing(
+            return ItemState(
                 item, "Confirmed", "The provider has your booking.", "good", can_cancel=True
             )
         case "cancelling":
-            return Standing(
+            return ItemState(
                 item,
                 "Being canceled",
                 f"We are asking the provider. Once they agree, what you paid for it {back}",
                 "wait",
             )
         case "cancelled":
-            return Standing(item, "Canceled", f"What you paid for it {back}", "over", is_void=True)
+            return ItemState(item, "Canceled", f"What you paid for it {back}", "over", is_void=True)
         case "refund_needed":
-            return Standing(
+            return ItemState(
                 item,
                 "Not available after all",
                 f"We are sorry. What you paid for it {back} Your tickets are not affected.",
@@ -189,7 +189,7 @@ def _standing(item: Item, card: str, was_asked: bool) -> Standing:
                 is_void=True,
             )
         case _:
-            return Standing(
+            return ItemState(
                 item,
                 "Being confirmed",
                 "Paid. The provider has not answered yet; this page looks again by itself.",

@@ -1,7 +1,7 @@
-"""The words of the timeline: what a step means, for somebody who sees it for the first time. Pure.
+"""The captions of the timeline: what each step means, for a first-time reader. Pure.
 
-Each function gives a ``Words``: the step of Rokt's flow that it belongs to, a sentence, and
-whether it went well. Source of the seven steps: Rokt's documentation, "Cart API overview".
+Each function returns a ``Caption``. Source of the seven steps: Rokt's documentation, "Cart API
+overview".
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 from bff import Cart, Order
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-# Beside the causes of ``upsell_cart_changed``: an update that no bridge sent, and one of a press
-# on the thanks page.
+# Two more causes beside those of ``upsell_cart_changed``: an update by a form of the shop, and one
+# by an instant purchase on the thanks page.
 FORM = "form"
-PRESS = "press"
+INSTANT_PURCHASE = "instant purchase"
 
 STEPS: tuple[tuple[int, str, str], ...] = (
     (1, "placements/any", "Before the extras page: is there anything to show?"),
     (2, "Web SDK", "The page's script asks Rokt for offers and draws them."),
-    (3, "cart update", "The shopper adds or changes an item: the page tells the BFF."),
-    (4, "reserve", "Before payment: Rokt holds stock and locks the price."),
-    (5, "confirm", "After payment: the provider fulfills what was bought."),
-    (6, "release", "Not bought after all: the hold is given back early."),
-    (7, "cancel", "Bought, but not wanted any more."),
+    (3, "cart update", "The shopper adds or changes an item. The page sends it to the BFF."),
+    (4, "reserve", "Before payment: Rokt reserves stock and locks the price."),
+    (5, "confirm", "After payment: the provider fulfills the order."),
+    (6, "release", "Not bought after all: the reservation ends early."),
+    (7, "cancel", "Bought, but no longer wanted."),
 )
 
 STEP_OF_CALL = {"placements/any": 1, "reserve": 4, "confirm": 5, "release": 6, "cancel": 7}
@@ -38,229 +38,247 @@ PATH_OF_CALL = {
     "cancel": "/v1/confirmation/cancel",
 }
 
-ANSWERS_OF_SDK = frozenset({"PLACEMENT_INTERACTIVE", "PLACEMENT_FAILURE"})
+SDK_RESPONSES = frozenset({"PLACEMENT_INTERACTIVE", "PLACEMENT_FAILURE"})
 
 SDK_MESSAGES: Mapping[str, str] = {
     "V2_CART_ITEM_UPDATED": "update",
     "UPDATE_CART_ITEM_MESSAGE": "update",
-    "PLACEMENT_INTERACTIVE": "The offers are drawn. From now on a message is the shopper's doing.",
+    "PLACEMENT_INTERACTIVE": "The offers are drawn. From now on, messages are the shopper's doing.",
     "PLACEMENT_FAILURE": "The SDK found nothing to draw. The shop goes on without it.",
-    "PLACEMENT_CLOSED": "The shopper closed the placement. What is in the cart stays there.",
-    "PLACEMENT_COMPLETED": "The placement has shown all it has.",
-    "OFFER_ENGAGEMENT": "The shopper answered an offer, with yes or no. The SDK counts that; it "
-    "changes no cart.",
-    "POSITIVE_ENGAGEMENT": "The answer was yes. What it changes in the cart comes in a message of "
-    "its own.",
+    "PLACEMENT_CLOSED": "The shopper closed the placement. The cart stays as it is.",
+    "PLACEMENT_COMPLETED": "The placement has shown all its offers.",
+    "OFFER_ENGAGEMENT": "The shopper answered an offer with yes or no. The SDK counts it. "
+    "The cart does not change.",
+    "POSITIVE_ENGAGEMENT": "The answer was yes. The change to the cart comes in another message.",
     "CART_ITEM_INSTANT_PURCHASE": "After payment, the shopper bought an offer with one press. "
-    "Whether it can be charged, the shop decides.",
+    "The shop decides whether to charge the card.",
 }
 
 BRIDGE_MESSAGES: Mapping[str, str] = {
     "V2_UPDATE_CART_ITEM": "ask",
-    "UPSERT_ALERT": "The bridge hands the placement a notice. Rokt's renderer may ignore it, so "
-    "the page tells the shopper itself.",
-    "DELETE_ALERT": "The bridge takes its notice back.",
-    "CART_ITEM_INSTANT_PURCHASE_RESPONSE": "The bridge tells the placement what the shop made of "
-    "the purchase.",
+    "UPSERT_ALERT": "The bridge sends the placement a notice. Rokt's renderer may ignore it, so "
+    "the page shows it too.",
+    "DELETE_ALERT": "The bridge withdraws its notice.",
+    "CART_ITEM_INSTANT_PURCHASE_RESPONSE": "The bridge sends the placement the result of the "
+    "purchase.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A caption. ``tone``: plain, good, warn or bad."""
+class Caption:
+    """The explanation of an entry.
+
+    Attributes:
+        step: The step of Rokt's flow, or None.
+        text: One or more sentences.
+        tone: ``plain``, ``good``, ``warn`` or ``bad``.
+    """
 
     step: int | None
-    caption: str
+    text: str
     tone: str = "plain"
 
 
-def of_sdk(name: str, updated: Mapping[str, Any] | None, old: Mapping[str, Any] | None) -> Words:
+def of_sdk(name: str, updated: Mapping[str, Any] | None, old: Mapping[str, Any] | None) -> Caption:
     """Explain a message of the Web SDK."""
     meaning = SDK_MESSAGES[name]
     if meaning != "update":
-        return Words(2, meaning, "warn" if name == "PLACEMENT_FAILURE" else "plain")
+        return Caption(2, meaning, "warn" if name == "PLACEMENT_FAILURE" else "plain")
     quantity = (updated or {}).get("quantity") or 0
     if updated and quantity:
-        what = updated.get("name") or "an item"
+        name = updated.get("name") or "an item"
         if old is None:
-            return Words(3, f"The shopper added {what}. The SDK tells the page.")
-        return Words(
-            3, f"The placement now shows {quantity} {TIMES} {what}. The SDK tells the page."
+            return Caption(3, f"The shopper added {name}. The SDK tells the page.")
+        return Caption(
+            3, f"The placement now shows {quantity} {TIMES} {name}. The SDK tells the page."
         )
     if updated and not updated.get("catalogItemId") and old is None:
-        return Words(
+        return Caption(
             3,
-            "The bridge asked for an item of an earlier visit, and the placement does not have "
-            "it: every visit has new ids. That is no removal; the cart keeps it.",
+            "The bridge asked for an item of an earlier visit. The placement does not have it, "
+            "because every visit has new ids. This is not a removal: the cart keeps the item.",
         )
     if updated is None and old is None:
-        return Words(3, "A message without an item. It means nothing, and nothing happens.")
-    return Words(3, "The shopper took an item out. The SDK tells the page.")
+        return Caption(3, "A message without an item. Nothing changes.")
+    return Caption(3, "The shopper removed an item. The SDK tells the page.")
 
 
-def of_bridge(name: str, ask: Mapping[str, Any] | None) -> Words:
+def of_bridge(name: str, ask: Mapping[str, Any] | None) -> Caption:
     """Explain a message of the bridge to the placement. ``ask``: item and quantity to show."""
     meaning = BRIDGE_MESSAGES[name]
     if name == "CART_ITEM_INSTANT_PURCHASE_RESPONSE":
         is_bought = (ask or {}).get("success") is True
-        so = "bought" if is_bought else f"not bought ({(ask or {}).get('reason') or 'no reason'})"
-        return Words(5 if is_bought else 4, f"{meaning} It was {so}.")
+        reason = (ask or {}).get("reason") or "no reason"
+        result = "bought" if is_bought else f"not bought ({reason})"
+        return Caption(5 if is_bought else 4, f"{meaning} It was {result}.")
     if meaning != "ask":
-        return Words(3, meaning)
-    what, quantity = (ask or {}).get("name") or "an item", (ask or {}).get("quantity") or 0
-    shown = f"{quantity} {TIMES} {what}" if quantity else f"no {what}"
-    return Words(
-        3, f"The bridge asks the placement to show {shown}, for that is what the BFF holds."
-    )
+        return Caption(3, meaning)
+    item, quantity = (ask or {}).get("name") or "an item", (ask or {}).get("quantity") or 0
+    shown = f"{quantity} {TIMES} {item}" if quantity else f"no {item}"
+    return Caption(3, f"The bridge asks the placement to show {shown}, as the BFF holds it.")
 
 
-def twice(caption: str) -> str:
-    """Add to a caption why the same message came again."""
+def repeated(text: str) -> str:
+    """Add the reason why the same message came again."""
     return (
-        f"{caption} It comes twice, as every change does ({TIMES}2): under a newer and an older "
-        "name. It is counted once."
+        f"{text} The SDK sends every change twice ({TIMES}2), under a newer and an older name. It "
+        "counts once."
     )
 
 
-def of_dearer(name: str, before: str, after: str) -> Words:
+def of_dearer(name: str, before: str, after: str) -> Caption:
     """Explain a price that rose between the page and the reserve."""
-    return Words(
+    return Caption(
         4,
-        f"Rokt locked {after} for {name}; the shopper saw {before}. It stays out of the total "
+        f"Rokt locked {after} for {name}. The shopper saw {before}, so it stays out of the total "
         "until they say yes.",
         "warn",
     )
 
 
-def of_lapsed(names: Sequence[str]) -> Words:
-    """Explain why Rokt is asked again for what it held before."""
-    return Words(
+def of_expired(names: Sequence[str]) -> Caption:
+    """Explain why items are reserved again."""
+    return Caption(
         4,
-        f"Rokt's hold on {', '.join(names)} ran out before the payment, so it is asked again. "
-        "Nothing was charged on the old one.",
+        f"Rokt's hold on {', '.join(names)} ran out before the payment, so the BFF asks again. "
+        "Nothing was charged for the old one.",
         "warn",
     )
 
 
-def of_cart(cause: str, cart: Cart) -> Words:
+def of_cart(cause: str, cart: Cart) -> Caption:
     """Explain a new state of the held cart."""
     holds = _holds(cart)
     if cause == "update":
-        return Words(3, f"The page tells the BFF, which commits it, then answers. {holds}")
+        return Caption(3, f"The page sends the change. The BFF stores it, then responds. {holds}")
     if cause == "sync":
-        return Words(3, f"The shop's tickets changed; what is linked to them follows. {holds}")
+        return Caption(3, f"The number of tickets changed, and linked items follow. {holds}")
     if cause == FORM:
-        return Words(3, f"A form of the shop took an item out, with upsells.remove. {holds}")
-    if cause == PRESS:
-        return Words(4, f"The press has a cart of its own, apart from the shopper's. {holds}")
+        return Caption(3, f"A form of the shop removed an item with upsells.remove(). {holds}")
+    if cause == INSTANT_PURCHASE:
+        return Caption(4, f"An instant purchase has a cart of its own. {holds}")
     if cause == "reserve":
         return _of_reserved(cart)
     if cause == "release":
-        return Words(6, f"The hold was given back. {holds}")
+        return Caption(6, f"The reservation was released. {holds}")
     if cause == "confirm":
-        return Words(
-            None, f"The order is written down. A new cart begins, with its own id. {holds}"
+        return Caption(
+            None, f"The order is stored. A new cart begins, with an id of its own. {holds}"
         )
-    return Words(None, holds)
+    return Caption(None, holds)
 
 
-def of_call(call: str, outcome: str, answer: Mapping[str, Any] | None) -> Words:
+def of_call(call: str, outcome: str, response: Mapping[str, Any] | None) -> Caption:
     """Explain a call to Rokt by how it ended."""
     step = STEP_OF_CALL.get(call)
     if outcome == "done":
-        return Words(step, _done(call, answer), "good")
+        return Caption(step, _done(call, response), "good")
     if outcome == "refused":
-        return Words(
-            step, f"Rokt said no. That is an answer: it is not asked again.{_so(call)}", "warn"
+        return Caption(
+            step,
+            f"Rokt refused. That is final: the call is not sent again.{_after_refusal(call)}",
+            "warn",
         )
     if outcome == "not_sent":
-        return Words(step, f"Rokt could not be reached. {_without(call)}", "bad")
-    return Words(step, f"No proper answer: it may or may not have worked. {_without(call)}", "bad")
+        return Caption(step, f"Rokt could not be reached. {_after_failure(call)}", "bad")
+    return Caption(
+        step, f"No proper response: it may or may not have worked. {_after_failure(call)}", "bad"
+    )
 
 
-def of_order(order: Order) -> Words:
+def of_order(order: Order) -> Caption:
     """Explain how an order's upsell ended."""
     if not order.items:
-        return Words(None, "No extras in this order. Nothing is owed to anybody.")
+        return Caption(None, "No extras in this order, so no call is owed.")
     if order.status == "confirmed":
-        return Words(5, "Every paid item is confirmed. Nothing is owed to anybody.", "good")
+        return Caption(5, "Every paid item is confirmed. No call is owed.", "good")
     if order.status == "refund_needed":
-        return Words(5, "Rokt finally refused. The shop is told to give the money back.", "bad")
-    return Words(5, f"The order's upsell is {order.status}.")
+        return Caption(
+            5, "Rokt refused for good. The BFF tells the shop to refund the money.", "bad"
+        )
+    return Caption(5, f"The order's upsell is {order.status}.")
 
 
-def of_payment(paid: str, has_extras: bool) -> Words:
-    """Explain what the paid order means for its extras. ``paid``: the amount, for people."""
+def of_payment(paid: str, has_extras: bool) -> Caption:
+    """Explain what a paid order means for its extras. ``paid`` is the formatted amount."""
     if not has_extras:
-        return Words(None, f"{paid} are paid. No extras in this order.", "good")
-    return Words(None, f"{paid} are paid. Now the extras may be confirmed.", "good")
+        return Caption(None, f"{paid} is paid. No extras in this order.", "good")
+    return Caption(None, f"{paid} is paid. Now the extras may be confirmed.", "good")
 
 
-def of_payment_again(amount: str, is_paid: bool) -> Words:
-    """Explain what the shop decided about a press on the thanks page."""
+def of_declined() -> Caption:
+    """Explain a declined card."""
+    return Caption(None, "Nothing is charged. Rokt still holds the extras.", "warn")
+
+
+def of_purchase(amount: str, is_paid: bool) -> Caption:
+    """Explain whether the shop charged for an instant purchase."""
     if is_paid:
-        return Words(None, f"The shop charges {amount} to the same card, once.", "good")
-    return Words(None, "The bank said no to another charge: what was held is given back.", "warn")
+        return Caption(None, f"The shop charges {amount} to the same card, once.", "good")
+    return Caption(
+        None, "The bank declined another charge, so the reservation is released.", "warn"
+    )
 
 
-def of_consent(name: str, price: str) -> Words:
-    """Explain that the shopper took a dearer price."""
-    return Words(None, f"The shopper said yes to {name} at {price} each.", "good")
+def of_consent(name: str, price: str) -> Caption:
+    """Explain that the shopper accepted a higher price."""
+    return Caption(None, f"The shopper said yes to {name} at {price} each.", "good")
 
 
-def _of_reserved(cart: Cart) -> Words:
+def _of_reserved(cart: Cart) -> Caption:
     def names(status: str, *, dearer: bool = False) -> str:
         chosen = (item for item in cart.items if item.status == status)
         return ", ".join(x.name for x in chosen if (x.reason == "price_changed") is dearer)
 
     if not cart.items:
-        return Words(4, "The cart holds nothing, so there is nothing to reserve.")
+        return Caption(4, "The cart holds nothing, so there is nothing to reserve.")
     reserved, rejected, held = names("reserved"), names("rejected"), names("held")
     dearer = names("reserved", dearer=True)
-    told = []
+    sentences = []
     if reserved:
-        told.append(f"Reserved: {reserved}.")
+        sentences.append(f"Reserved: {reserved}.")
     elif not dearer:
-        told.append("Nothing could be reserved.")
+        sentences.append("Nothing could be reserved.")
     if dearer:
-        told.append(f"Held at a higher price, and left out until the shopper says yes: {dearer}.")
+        sentences.append(f"Held at a higher price, and not in the total yet: {dearer}.")
     if rejected:
-        told.append(f"Not available: {rejected}. The shopper is told.")
+        sentences.append(f"Not available: {rejected}. The shopper is told.")
     if held and reserved:
-        told.append(f"Not reserved: {held}.")
+        sentences.append(f"Not reserved: {held}.")
     if reserved:
-        told.append("The clock is running until it lapses.")
-    return Words(4, " ".join(told), "warn" if rejected or held or dearer else "good")
+        sentences.append("The hold ends at the time that Rokt gave.")
+    return Caption(4, " ".join(sentences), "warn" if rejected or held or dearer else "good")
 
 
-def _so(call: str) -> str:
+def _after_refusal(call: str) -> str:
     return {
-        "confirm": " What was paid for it has to go back.",
+        "confirm": " The shop has to refund what was paid for it.",
         "cancel": " The booking stands, and nothing is refunded.",
     }.get(call, "")
 
 
-def _done(call: str, answer: Mapping[str, Any] | None) -> str:
+def _done(call: str, response: Mapping[str, Any] | None) -> str:
     if call == "placements/any":
-        if answer is not None and answer.get("result") is False:
-            return "Nothing to show, says Rokt: the extras page is skipped."
-        return "There is something to show, says Rokt: on to the extras page."
+        if response is not None and response.get("result") is False:
+            return "Rokt has nothing to show, so the shop skips the extras page."
+        return "Rokt has something to show, so the shop opens the extras page."
     return {
-        "reserve": "Rokt answers item by item. What it holds has its price locked; what the "
-        "browser said no longer counts.",
-        "confirm": "Paid, says the shop. Rokt tells the provider to fulfill.",
-        "release": "Rokt has the stock back for somebody else.",
-        "cancel": "The provider agreed. The shop can give the money back.",
+        "reserve": "Rokt responds item by item. The reserved items have locked prices. The prices "
+        "from the browser no longer count.",
+        "confirm": "The shop says that the order is paid. Rokt tells the provider to fulfill it.",
+        "release": "Rokt can sell the stock to somebody else.",
+        "cancel": "The provider agreed. The shop can refund the money.",
     }.get(call, "Done.")
 
 
-def _without(call: str) -> str:
+def _after_failure(call: str) -> str:
     return {
-        "placements/any": "The shop does not wait: it skips the extras.",
+        "placements/any": "The shop does not wait. It skips the extras.",
         "reserve": "The checkout goes on without the extras.",
-        "confirm": "It is paid, so it is owed: the same bytes are sent again until Rokt answers.",
-        "release": "It will be tried again, and lapses by itself anyway.",
-        "cancel": "It is owed: it will be tried again.",
+        "confirm": "The order is paid, so the call is owed. The same bytes are sent again until "
+        "Rokt responds.",
+        "release": "The BFF tries again. The reservation also expires by itself.",
+        "cancel": "The call is owed, so the BFF tries again.",
     }.get(call, "")
 
 

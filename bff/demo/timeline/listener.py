@@ -1,12 +1,12 @@
-"""Fill the timeline from the BFF's signals: each state of the cart, each call to Rokt."""
+"""Fills the timeline from the BFF's signals: each cart change and each call to Rokt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from flask import Flask, has_request_context, session
+from flask import Flask, has_request_context
 from flask import request as http_request
 
 from bff import (
@@ -18,28 +18,51 @@ from bff import (
     upsell_confirmed,
     upsell_refund_needed,
 )
-from bff.demo.shop.orders import Orders
+from bff.demo.shopper import known_shopper
 from bff.demo.timeline import captions
 from bff.demo.timeline.timeline import Timeline
 
-SHOPPER = "shopper"  # the key in Flask's session under which the shop knows its visitor
-# The trail of all visitors of the partner's shop, who have no cookie to tell them apart: a handle
-# or the server key is sent by nobody else here.
+# One trail for all shoppers of the partner's shop. Their requests carry a handle or the server key,
+# and no cookie that could tell them apart.
 PARTNER = "partner"
+_INSTANT_PURCHASE = "orders.buy"  # the endpoint of the shop that sells on the thanks page
 
-_FIXED = "\N{NO-BREAK SPACE}"  # a number stays with its unit where the arrow is short
+_SPACE = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
+
+
+class ShopOrder(Protocol):
+    """What the timeline reads of a shop's order."""
+
+    @property
+    def shopper(self) -> str:
+        """The shopper whose order it is."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the order was stored."""
 
 
 class Listener:
-    """Hears the signals of one app. Blinker holds receivers weakly: keep the object."""
+    """Receives the signals of one app. Signals hold receivers weakly, so keep a reference.
 
-    def __init__(self, timeline: Timeline, upsells: Upsells, orders: Orders) -> None:
+    Args:
+        timeline: Where entries are added.
+        upsells: The app's BFF.
+        find_order: Finds an order of the shop by its id.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        upsells: Upsells,
+        find_order: Callable[[str], ShopOrder | None],
+    ) -> None:
         self._timeline = timeline
         self._upsells = upsells
-        self._orders = orders
+        self._find_order = find_order
 
     def connect(self, app: Flask) -> None:
-        """Start to hear the signals of ``app``."""
+        """Connect to the signals of ``app``."""
         upsell_cart_changed.connect(self.cart_changed, app)
         upsell_call_made.connect(self.call_made, app)
         upsell_confirmed.connect(self.order_settled, app)
@@ -48,21 +71,22 @@ class Listener:
     def cart_changed(
         self, _app: Flask, *, session_ref: str, cause: str, cart: Cart, **_more: object
     ) -> None:
-        """Draw a state of the held cart."""
+        """Add a state of the held cart."""
         shopper = self._shopper(session_ref)
         if shopper is None:
             return
         from_page = cause == "update" and _is_bridge()
         version = f"cart version {cart.version}"
         if cause == "update" and not from_page:
-            cause = captions.PRESS if _blueprint() == "again" else captions.FORM
+            is_purchase = has_request_context() and http_request.endpoint == _INSTANT_PURCHASE
+            cause = captions.INSTANT_PURCHASE if is_purchase else captions.FORM
         self._timeline.add(
             shopper,
             "page" if from_page else "bff",
             "bff",
             "cart/updates" if from_page else version,
             captions.of_cart(cause, cart),
-            answer=version if from_page else "",
+            response=version if from_page else "",
             detail={"cart": self._upsells.to_json(cart)},
         )
 
@@ -82,28 +106,28 @@ class Listener:
         detail: str,
         **_more: object,
     ) -> None:
-        """Draw a call to Rokt with its time and answer."""
+        """Add a call to Rokt with its duration and response."""
         shopper = self._shopper(session_ref)
         if shopper is None or not (has_request_context() or self._is_of_run(shopper, request)):
             return
-        lapsed = self._lapsed(shopper, request, started_at) if call == "reserve" else ()
-        if lapsed:
-            words = captions.of_lapsed(lapsed)
-            self._timeline.add(shopper, "bff", "bff", "hold ran out", words, at=started_at)
-        said = str(status) if status is not None else "no answer"
-        again = f" · attempt{_FIXED}{attempt}" if attempt > 1 else ""
+        expired = self._expired(shopper, request, started_at) if call == "reserve" else ()
+        if expired:
+            caption = captions.of_expired(expired)
+            self._timeline.add(shopper, "bff", "bff", "hold ran out", caption, at=started_at)
+        response = str(status) if status is not None else "no response"
+        again = f" · attempt{_SPACE}{attempt}" if attempt > 1 else ""
         self._timeline.add(
             shopper,
             "bff",
             "rokt",
             call,
             captions.of_call(call, outcome, answer),
-            answer=f"{said} · {milliseconds:.0f}{_FIXED}ms{again}",
+            response=f"{response} · {milliseconds:.0f}{_SPACE}ms{again}",
             detail={
                 "path": captions.PATH_OF_CALL.get(call, call),
                 "request": request,
                 "status": status,
-                "answer": answer,
+                "response": answer,
                 "outcome": outcome,
                 **({"remark": detail} if detail else {}),
             },
@@ -111,8 +135,8 @@ class Listener:
         )
 
     def order_settled(self, _app: Flask, *, order: Order, **_more: object) -> None:
-        """Draw how an order's upsell ended."""
-        known = self._orders.find(order.order_id)
+        """Add how an order's upsell ended."""
+        known = self._find_order(order.order_id)
         if known is not None and known.created_at >= self._timeline.began(known.shopper):
             self._timeline.add(
                 known.shopper,
@@ -123,8 +147,8 @@ class Listener:
                 detail={"order": self._upsells.to_json(order)},
             )
 
-    def _lapsed(self, shopper: str, request: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
-        """Name what the trail's last state of this call's cart held, and holds no longer."""
+    def _expired(self, shopper: str, request: Mapping[str, Any], now: datetime) -> tuple[str, ...]:
+        """Return the names of items whose reservation expired since this cart's last entry."""
         entries, _last = self._timeline.since(shopper)
         carts = [entry.detail["cart"] for entry in entries if "cart" in entry.detail]
         last = next((x for x in reversed(carts) if x["cartId"] == request["cartId"]), {"items": ()})
@@ -135,10 +159,10 @@ class Listener:
         )
 
     def _is_of_run(self, shopper: str, request: Mapping[str, Any]) -> bool:
-        """Tell whether a call that nobody waits for belongs to what the trail shows.
+        """Tell whether a background call belongs to the trail.
 
-        After "Start over" an earlier order may still be owed one; by its reservations it is told
-        apart, whatever session it is of.
+        After "Start over", calls of an earlier order may still come. Their reservations are not
+        in the trail.
         """
         named = set(_reservations(request))
         entries, _last = self._timeline.since(shopper)
@@ -147,30 +171,27 @@ class Listener:
 
     def _shopper(self, session_ref: str) -> str | None:
         if has_request_context():
-            if isinstance(session.get(SHOPPER), str):
-                self._timeline.tie(session_ref, session[SHOPPER])
+            shopper = known_shopper()
+            if shopper is not None:
+                self._timeline.tie(session_ref, shopper)
             elif _is_bridge() and "Authorization" in http_request.headers:
                 self._timeline.tie(session_ref, PARTNER)
         return self._timeline.shopper_of(session_ref)
 
 
 def _is_bridge() -> bool:
-    """Tell whether the request is one to the BFF's own endpoints."""
-    return _blueprint() == "rokt_bff"
+    """Tell whether the request is to the BFF's own endpoints."""
+    return has_request_context() and http_request.blueprint == "rokt_bff"
 
 
-def _blueprint() -> str | None:
-    return http_request.blueprint if has_request_context() else None
-
-
-def _reservations(told: object) -> Iterator[str]:
-    """Give every reservation id in a call's request or answer."""
-    if isinstance(told, Mapping):
-        for name, value in told.items():
+def _reservations(body: object) -> Iterator[str]:
+    """Yield every reservation id in a call's request or response."""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
             if name == "itemReservationId" and isinstance(value, str):
                 yield value
             else:
                 yield from _reservations(value)
-    elif isinstance(told, list | tuple):
-        for one in told:
+    elif isinstance(body, list | tuple):
+        for one in body:
             yield from _reservations(one)

@@ -1,4 +1,4 @@
-"""The switches of the panel: what the emulator is told to do, over HTTP like from anywhere."""
+"""The panel's switches. They change the emulator's faults, settings and catalogue over HTTP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import requests
 
-from bff.demo.shop.catalogue import OFFERS
 from bff.emulator import CatalogItem, EmulatorSettings
 
 NAMES: Mapping[str, str] = {
@@ -24,18 +23,18 @@ NAMES: Mapping[str, str] = {
 }
 
 _ENDPOINTS = ("any", "reserve", "confirm", "release", "cancel")
-_TIMEOUT = 3.0  # the emulator is on this machine
+_TIMEOUT = 3.0  # seconds; the emulator runs on this machine
 _RISE = Decimal("1.2")
-# Long enough to see it run out on the payment page, and shorter than the margin at which a hold is
-# renewed: so this one is used as it is.
+# Long enough to watch it expire on the payment page. Shorter than the renewal margin, so the BFF
+# does not renew it.
 _SHORT_HOLD = 20.0
-_SLOW = 2.5  # seconds: over the limit of placements/any, well under that of reserve
+_SLOW = 2.5  # seconds: over the time limit of placements/any, well under that of reserve
 
 log = logging.getLogger(__name__)
 
 
-class Controls:
-    """Which switches are on, for one emulator. All shoppers of a demo share it."""
+class Switches:
+    """The switches of one emulator. All shoppers of a demo share them."""
 
     def __init__(self, emulator_url: str, offers: Iterable[CatalogItem]) -> None:
         self._url = emulator_url
@@ -45,19 +44,26 @@ class Controls:
 
     @property
     def active(self) -> frozenset[str]:
-        """The names of the switches that are on."""
+        """Return the names of the switches that are on."""
         return self._active
 
     def toggle(self, name: str) -> bool:
-        """Turn one switch; ``reset`` turns all off. False when the emulator did not take it."""
+        """Turn one switch on or off.
+
+        Args:
+            name: The switch, or ``reset`` to turn all switches off.
+
+        Returns:
+            False if the emulator did not accept the change. Then the switch stays as it was.
+        """
         with self._lock:
             wished = frozenset() if name == "reset" else self._active ^ {name}
             try:
-                self._put("faults", faults_for(wished))
+                self._put("faults", faults_for(wished, self._offers))
                 self._put("settings", settings_for(wished))
                 self._put("catalog", catalog_for(wished, self._offers, self._active))
             except requests.RequestException:
-                log.exception("the emulator did not take the control %r", name)
+                log.exception("the emulator did not accept the switch %r", name)
                 return False
             self._active = wished
             return True
@@ -68,22 +74,21 @@ class Controls:
         ).raise_for_status()
 
 
-def faults_for(active: frozenset[str]) -> dict[str, Any]:
-    """The emulator's faults for a set of switches: down, or slow, or sold out."""
+def faults_for(active: frozenset[str], offers: Iterable[CatalogItem]) -> dict[str, Any]:
+    """Return the emulator's faults for a set of switches: down, or slow, or sold out."""
     if "down" in active:
         return {one: [{"kind": "drop", "times": None}] for one in _ENDPOINTS}
     if "slow" in active:
         return {one: [{"kind": "delay", "seconds": _SLOW, "times": None}] for one in _ENDPOINTS}
     if "sold_out" in active:
-        # The stock alone will not do: what this shopper held a moment ago is given back, and
-        # would be there for them again.
-        gone = [one.catalog_item_id for one in OFFERS if _runs_out(one)]
+        # A stock of 0 is not enough: a released reservation would put items back into stock.
+        gone = [one.catalog_item_id for one in offers if _runs_out(one)]
         return {"reserve": [{"kind": "no_stock", "catalogItemIds": gone, "times": None}]}
     return {}
 
 
 def settings_for(active: frozenset[str]) -> dict[str, Any]:
-    """The emulator's settings for a set of switches: how long a hold lasts from now on."""
+    """Return the emulator's settings for a set of switches: how long a reservation lasts."""
     usual = EmulatorSettings().reservation_seconds
     return {"reservationSeconds": _SHORT_HOLD if "short_holds" in active else usual}
 
@@ -91,9 +96,14 @@ def settings_for(active: frozenset[str]) -> dict[str, Any]:
 def catalog_for(
     active: frozenset[str], offers: Iterable[CatalogItem], before: frozenset[str]
 ) -> dict[str, Any]:
-    """The emulator's catalogue for a set of switches.
+    """Return the emulator's catalogue for a set of switches.
 
-    Stock is named only where its switch is turned: it counts down as things are sold.
+    The stock is set only when its switch changes, because sales change it too.
+
+    Args:
+        active: The switches that are to be on.
+        offers: The items of the catalogue.
+        before: The switches that are on now.
     """
     items = []
     for offer in offers:
@@ -114,4 +124,4 @@ def catalog_for(
 
 
 def _runs_out(offer: CatalogItem) -> bool:
-    return offer.linked_product_id is None  # there is protection for every ticket
+    return offer.linked_product_id is None  # ticket protection never sells out

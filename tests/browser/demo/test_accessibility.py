@@ -311,8 +311,8 @@ def test_what_stands_on_an_arrow_keeps_clear_of_both_lifelines(demo: Demo, shop:
     expect(total(shop)).to_have_text("$140.50")
     demo.rokt.faults("reserve", {"kind": "drop", "times": None})
     to_payment(shop)
-    answers = shop.locator(".entry--bff-rokt [data-part=answer]")
-    expect(answers.last).to_contain_text("no answer")
+    answers = shop.locator(".entry--bff-rokt [data-part=response]")
+    expect(answers.last).to_contain_text("no response")
     for width in (1280, PHONE["width"]):
         shop.set_viewport_size({"width": width, "height": 900})
         gaps = answers.evaluate_all(

@@ -99,7 +99,7 @@ def test_the_messages_of_the_thanks_page_have_captions_too(demo: Demo) -> None:
         told = shopper.http.post(
             f"{demo.url}/timeline/sdk",
             json={"name": name},
-            headers={"X-CSRF-Token": token},
+            headers={"X-CSRFToken": token},
             timeout=5,
         )
         assert told.status_code == 204

@@ -112,7 +112,7 @@ def test_parking_that_is_held_stays_on_return_and_can_be_taken_out_of_the_order(
     expect(total(shop)).to_have_text("$140.50")
     shop.reload()
     expect(shop.locator("#extras")).to_have_attribute("aria-busy", "false")
-    expect(shop.locator("#sequence")).to_contain_text("That is no removal")
+    expect(shop.locator("#sequence")).to_contain_text("This is not a removal")
     expect(total(shop)).to_have_text("$140.50")
     shop.get_by_role("button", name="Remove Evening parking").click()
     expect(total(shop)).to_have_text("$128.00")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from bff.demo.shop import again
+from bff.demo.shop import thanks
 from bff.demo.shop.card import ONCE_CARD
 from tests.support.demo_pages import PHONE, add, pay, to_extras, to_payment, total
 from tests.support.demo_shop import GOOD_CARD, Demo, bought, running_demo
@@ -77,7 +77,7 @@ def test_one_press_is_reserved_charged_and_confirmed_once(demo: Demo, shop: Page
     sequence = shop.locator("#sequence")
     for words in (
         "the shopper bought an offer with one press",
-        "The press has a cart of its own",
+        "An instant purchase has a cart of its own",
         "The shop charges $18.00 to the same card, once.",
         "It was bought.",
     ):
@@ -240,7 +240,7 @@ def test_the_shop_alone_says_who_may_buy_and_until_when(
 
     assert buy(other, 1).status_code == 404
     assert buy(shopper, 2, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    monkeypatch.setattr(again, "LIMIT", timedelta(0))
+    monkeypatch.setattr(thanks, "PURCHASE_LIMIT", timedelta(0))
     assert buy(shopper, 3).json()["reason"] == "declined"
     assert "rokt-launcher" not in shopper.get(f"/thanks/{order}").html
     monkeypatch.undo()

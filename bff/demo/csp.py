@@ -1,7 +1,7 @@
-"""The strict Content-Security-Policy of the demo's pages, the shop's and the partner's. Pure.
+"""The Content-Security-Policy of the demo's pages: the shop's and the partner's. Pure.
 
-Nothing inline, no eval, and with the stand-in no way from a text to markup or script at all
-(Trusted Types). Added to it is what ``upsells.csp()`` says that the upsell needs.
+It allows nothing inline and no eval. With the stand-in it requires Trusted Types, so that no text
+can become markup or script. ``upsells.csp()`` gives the sources that the upsell needs on top.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ _TRUSTED_TYPES: Mapping[str, tuple[str, ...]] = {
 
 
 def policy(needed: Mapping[str, tuple[str, ...]], *, trusted_types: bool) -> str:
-    """Spell the header's value: the demo's own rules and the sources that the upsell ``needed``.
+    """Return the header's value.
 
-    ``trusted_types``: not with Rokt's own SDK, of which it is not known to keep to them.
+    Args:
+        needed: The sources that the upsell needs, by directive.
+        trusted_types: Whether to require Trusted Types. Rokt's own SDK may not support them.
     """
     rules = {**_OWN, **(_TRUSTED_TYPES if trusted_types else {})}
     for directive, sources in needed.items():
