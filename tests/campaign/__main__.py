@@ -1,9 +1,11 @@
-"""``python -m tests.campaign [--brief|--long] [--only …]``: the table; 1 on a violation.
+"""``python -m tests.campaign [--brief|--long] [--only …]``: prints a table.
 
-Every fault at every call and moment and every kill, on SQLite and PostgreSQL in turns, and each
-promise's line of code broken. ``--brief``, the short form that CI runs, has one case of each row
-of kills, and of each call, fault and moment. ``--long``: everything on both databases, under both
-answers to a repeated call, and two faults in a row.
+By default it runs every fault at every call and moment, every kill, and each promise with a line
+of its code broken. The cases alternate between SQLite and PostgreSQL.
+
+``--brief``, which CI runs, has one case of each call, fault and moment, and of each kind of kill.
+``--long`` has everything on both databases, under both responses to a repeated call, and two faults
+in a row.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def choose(given: argparse.Namespace, campaign: Campaign) -> Iterator[Played]:
     if given.only in (None, "kills"):
         operations = campaign.dry_runs(points.VERBS)
         kills = points.long(operations) if given.long else points.short(operations)
-        yield from points.one_of_each(kills, [kill.row for kill in kills]) if given.brief else kills
+        yield from (
+            points.one_of_each(kills, [kill.kind for kill in kills]) if given.brief else kills
+        )
     if given.only in (None, "promises") and not given.brief:
         yield from map(Broken, BREAKAGES)
 

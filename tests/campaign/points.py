@@ -5,6 +5,7 @@ The commits and calls of a verb are not listed here. ``kills.dry_run`` finds the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
@@ -82,6 +83,11 @@ class Kill:
     def row(self) -> tuple[str, str]:
         """The row of the table that it is counted in."""
         return f"kill -9 {self.who}", self.point
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Its row, whichever call it is: the brief form has one case of each kind."""
+        return self.who, re.sub(r"call \d+", "call", self.point)
 
     @property
     def name(self) -> str:
