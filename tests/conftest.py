@@ -1,15 +1,16 @@
 """What all tests share: an emulator of Rokt, databases, and shops wired to them.
 
-A test that uses a shop or a database runs on each kind of database (``--database`` names one,
-for a quick run); ``@pytest.mark.sqlite`` keeps one that is about SQLite's files to SQLite, and
-``@pytest.mark.postgresql`` one about locked rows to PostgreSQL. Where PostgreSQL cannot be started
-its tests are skipped, and the summary says so; with CI=true that is a failure.
+A test that uses a shop or a database runs on each kind of database. In the folders of
+``ANY_DATABASE`` it runs on SQLite, unless it is marked ``both_databases``. The marker ``sqlite``
+keeps a test of SQLite's files to SQLite, ``postgresql`` a test of locked rows to PostgreSQL.
+``--database`` names one kind for a quick run, or ``both`` for all folders. Where PostgreSQL cannot
+be started its tests are skipped, and the summary says so; with CI=true that is a failure.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,54 +23,67 @@ from tests.support.shop import Shop, Shopper
 pytest_plugins = ["tests.support.browser"]
 
 HERE = Path(__file__).parent
-# Half a minute and more, whatever the order of their names.
-LONG = frozenset({
-    "browser/bridge/test_bridge",
-    "browser/bridge/test_bridge_storm",
-    "integration/server/test_commands",
-    "integration/checkout/test_confirm_later",
-    "browser/demo/test_thanks_page",
-    "browser/demo/test_accessibility",
-    "browser/demo/test_journey",
-    "browser/demo/test_partner_pages",
-    "demo/test_shop",
-    "integration/ops/test_doctor",
-    "integration/outbox/test_senders",
-    "security/test_nothing_leaks",
-    "integration/store/test_outages",
-    "integration/rokt/test_bulkhead",
-    "integration/outbox/test_renewal",
-    "integration/checkout/test_reserve_failures",
-    "integration/store/test_schema",
-    "campaign/test_shop_model",
-})  # fmt: skip
+# What takes long begins first, so that no process is left alone with it at the end.
+ORDER = (
+    "browser",
+    "campaign",
+    "security",
+    "integration/server",
+    "integration/store",
+    "integration/outbox",
+    "integration/rokt",
+    "integration/ops",
+    "integration/checkout",
+    "demo",
+    "project",
+    "integration",
+    "emulator",
+    "unit",
+)
+# What these folders test does not depend on the kind of database: one kind will do.
+ANY_DATABASE = ("integration/web", "integration/extension", "integration/rokt", "security", "demo")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database",
         choices=(*KINDS, "both"),
-        default="both",
-        help="which databases the tests run on (default: both)",
+        help="which databases the tests run on (default: both, where a folder is about databases)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "sqlite: is about SQLite's files, and runs on SQLite alone")
-    config.addinivalue_line(
-        "markers", "postgresql: is about PostgreSQL's locks, and runs there alone"
-    )
+    for marker in (
+        "sqlite: is about SQLite's files, and runs on SQLite alone",
+        "postgresql: is about PostgreSQL's locks, and runs there alone",
+        "both_databases: runs on both though its folder does not",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database_kind" not in metafunc.fixturenames:
-        return
-    asked = metafunc.config.getoption("--database")
-    kinds = KINDS if asked == "both" else (asked,)
+    if "database_kind" in metafunc.fixturenames:
+        kinds = kinds_for(metafunc.definition, metafunc.config.getoption("--database"))
+        metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+def kinds_for(test: pytest.Item, asked: str | None) -> tuple[str, ...]:
+    """Return the kinds of database that a test runs on."""
     for kind in KINDS:
-        if metafunc.definition.get_closest_marker(kind):
-            kinds = (kind,)
-    metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+        if test.get_closest_marker(kind):
+            return (kind,)
+    if asked in KINDS:
+        return (asked,)
+    either = place_in(ANY_DATABASE, test) < len(ANY_DATABASE)
+    if either and asked != "both" and not test.get_closest_marker("both_databases"):
+        return ("sqlite",)
+    return KINDS
+
+
+def place_in(folders: Sequence[str], test: pytest.Item) -> int:
+    """Return the index of the folder that has the test; their number for none."""
+    found = test.path.relative_to(HERE)
+    return next((n for n, one in enumerate(folders) if found.is_relative_to(one)), len(folders))
 
 
 @pytest.fixture(scope="session")
@@ -161,11 +175,4 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the files that take long begin, so that none is left alone with one at the end.
-
-    And give the long run of the model its time.
-    """
-    items.sort(key=lambda item: str(item.path.relative_to(HERE).with_suffix("")) not in LONG)
-    for item in items:
-        if item.path.name == "test_shop_model.py":
-            item.add_marker(pytest.mark.timeout(900))
+    items.sort(key=lambda item: place_in(ORDER, item))

@@ -6,6 +6,7 @@ so; only ``init-db`` changes a database.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
@@ -79,7 +80,7 @@ def is_empty(connection: Connection) -> bool:
 
 def head() -> str:
     """Return this package's version of the schema."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
+    found = _scripts(_location()).get_current_head()
     if found is None:
         raise SchemaMismatch("The package carries no migrations: it is not installed whole.")
     return found
@@ -97,7 +98,7 @@ def _refuse_foreign(connection: Connection) -> None:
 
 def _refuse_newer(connection: Connection) -> None:
     found = _version(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts(_location()).walk_revisions()}
     if found is not None and found not in known:
         raise SchemaMismatch(
             f"The database is of schema version {found}, which this rokt-bff does not know "
@@ -107,5 +108,14 @@ def _refuse_newer(connection: Connection) -> None:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", _location())
     return config
+
+
+def _location() -> str:
+    return str(Path(__file__).parent / "migrations")
+
+
+@lru_cache(maxsize=1)  # a health check must not read the files again
+def _scripts(_location: str) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

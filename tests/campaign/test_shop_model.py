@@ -565,6 +565,7 @@ class Machine(RuleBasedStateMachine):
                 pytest.fail(f"a paid item is {other} at the end")
 
 
+@pytest.mark.timeout(900)  # it goes a long way
 def test_a_shop_driven_at_random_agrees_with_the_model(
     emulator: Client,
     tmp_path: Path,

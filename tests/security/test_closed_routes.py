@@ -113,7 +113,6 @@ def test_the_standalone_server_lets_nobody_in_either(
     runtime(app).store.close()
 
 
-@pytest.mark.sqlite  # about the walk, not the database
 @pytest.mark.parametrize("how", ["beside the blueprint", "opened to all", "without a word"])
 def test_a_route_without_the_guard_is_found(shop: Shop, shopper: Shopper, how: str) -> None:
     def take() -> str:
@@ -127,12 +126,11 @@ def test_a_route_without_the_guard_is_found(shop: Shop, shopper: Shopper, how: s
         view = opened_to(Caller.PUBLIC)(take) if how == "opened to all" else take
         shop.app.add_url_rule(path, "rokt_bff.take", view, methods=["POST"])
     keys, body = prepared(shopper)
-    let_in, _ = walk(shop.app, keys, body)
+    let_in, _ = walk(shop.app, keys, body, path, "/cart/updates")
     # A view of the blueprint that says nothing is closed to everybody.
     assert {one.split()[1] for one in let_in} == ({path} if how != "without a word" else set())
 
 
-@pytest.mark.sqlite  # about the walk, not the database
 @pytest.mark.parametrize("left_out", ["_check_media_type", "_check_server", "_check_header"])
 def test_the_walk_finds_a_check_that_is_left_out(
     shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch, left_out: str
@@ -140,27 +138,25 @@ def test_the_walk_finds_a_check_that_is_left_out(
     keys, body = prepared(shopper)
     before = digest(shop.app)
     monkeypatch.setattr(guard, left_out, lambda *_: None)
-    let_in, _ = walk(shop.app, keys, body)
+    let_in, _ = walk(shop.app, keys, body, "/cart/updates", "/orders")
     assert let_in
     assert digest(shop.app) != before
 
 
-@pytest.mark.sqlite  # about the walk, not the database
 def test_the_walk_finds_a_page_that_is_not_looked_at(
     shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys, body = prepared(shopper)
     monkeypatch.setattr(guard, "_page", lambda *_: guard.Page.OURS)
-    let_in, _ = walk(shop.app, keys, body)
+    let_in, _ = walk(shop.app, keys, body, "/cart/updates", "/session")
     for sign in ("cross-site", "null", "https://shop.example.evil.io", "no header"):
         assert any(sign in one for one in let_in), sign
 
 
-@pytest.mark.sqlite  # about the walk, not the database
 def test_the_walk_finds_a_blueprint_that_does_not_ask_the_guard(
     shop: Shop, shopper: Shopper
 ) -> None:
     shop.app.testing = False  # a view that misses the guard's word is no crash of this test
     keys, body = prepared(shopper)
     shop.app.before_request_funcs["rokt_bff"].remove(views.guard)
-    assert walk(shop.app, keys, body)[0]
+    assert walk(shop.app, keys, body, "/cart/updates", "/orders")[0]

@@ -17,9 +17,8 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from bff.store.database import Store
 from bff.store.schema import VERSION_TABLE
@@ -39,16 +38,16 @@ max_connections = 200
 log_min_messages = fatal
 """
 # Every table, index, column and schema version that a database has.
-AS_MADE = text(f"""
+AS_MADE = f"""
 SELECT c.relname, a.attname, a.atttypid::text, (SELECT version_num FROM {VERSION_TABLE})
 FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, 2
-""")
-END_OTHERS = text("""
+"""
+END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
-""")
-EMPTY = text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
+"""
+EMPTY = f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"
 
 
 class NewDatabase(Protocol):
@@ -85,8 +84,8 @@ class PostgreSQL:
         self._run(f"CREATE DATABASE {TEMPLATE}")
         with closing(Store(self.url(TEMPLATE))) as store:
             store.create_schema()
-            with store.read() as connection:
-                self._whole = connection.execute(AS_MADE).all()
+        with psycopg.connect(self.url(TEMPLATE)) as connection:
+            self._whole = connection.execute(AS_MADE).fetchall()
         self._empty: list[str] = []
 
     def url(self, name: str) -> str:
@@ -111,15 +110,13 @@ class PostgreSQL:
             self._run(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
     def _is_emptied(self, url: str) -> bool:
-        address = make_url(url).set(drivername="postgresql+psycopg")
-        engine = create_engine(address, poolclass=NullPool)
         try:
-            with engine.begin() as connection:
+            with psycopg.connect(url) as connection:
                 connection.execute(END_OTHERS)
-                if connection.execute(AS_MADE).all() != self._whole:
+                if connection.execute(AS_MADE).fetchall() != self._whole:
                     return False
                 connection.execute(EMPTY)
-        except DBAPIError:
+        except psycopg.Error:
             return False  # it is gone, or was never whole
         return True
 

@@ -55,6 +55,7 @@ class History:
 
     def add(self, name: str, source: str) -> None:
         (self.versions / name).write_text(source.replace("{head}", head()))
+        schema._scripts.cache_clear()
 
     def put_before(self) -> None:
         """Let there be a version before the first."""
@@ -63,3 +64,4 @@ class History:
         text = first.read_text()
         assert "down_revision = None" in text
         first.write_text(text.replace("down_revision = None", 'down_revision = "0000"'))
+        schema._scripts.cache_clear()

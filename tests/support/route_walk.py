@@ -143,10 +143,15 @@ def attempt(app: Flask, keys: Keys, step: Step, attack: Attack, body: Any) -> Te
     return client.open(step.path, method=step.method, headers=dict(attack.headers), **more)
 
 
-def walk(app: Flask, keys: Keys, body: Any) -> tuple[list[str], int]:
-    """Try each way in on each route. Returns those that were let in, and how many there were."""
+def walk(app: Flask, keys: Keys, body: Any, *endings: str) -> tuple[list[str], int]:
+    """Try each way in on each route. Returns those that were let in, and how many there were.
+
+    With ``endings``, only on routes whose path ends so.
+    """
     let_in, count = [], 0
     for step in steps(app):
+        if endings and not step.path.endswith(endings):
+            continue
         for attack in attacks(keys, step):
             count += 1
             answer = attempt(app, keys, step, attack, body)

@@ -108,7 +108,8 @@ class Shop:
         self.app.config.update(config or {})
         self.upsells = Upsells(clock=self.clock)
         self.upsells.init_app(self.app)
-        self.upsells.init_db(self.app)
+        if not config or "ROKT_BFF_DATABASE_URL" not in config:  # else its tables are there
+            self.upsells.init_db(self.app)
         self.heard = Heard(self.app)
 
     @property

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from bff.errors import SchemaMismatch, StoreUnavailable
+from bff.store import schema
 from bff.store.database import Store
 from bff.store.schema import VERSION_TABLE, head
 from bff.store.tables import metadata, orders, sessions
@@ -112,11 +113,13 @@ def first(make_store: MakeStore, history: History, tmp_path: Path) -> Store:
     """A database as the first version of the package made it."""
     later = [path for path in history.versions.glob("0*.py") if path.stem > "0002"]
     aside = [path.rename(tmp_path / path.name) for path in later]
+    schema._scripts.cache_clear()
     store = make_store(empty=True)
     assert store.migrate()
     assert version(store) == "0001"
     for path in aside:
         path.rename(history.versions / path.name)
+    schema._scripts.cache_clear()
     return store
 
 
