@@ -1,9 +1,8 @@
 """The five endpoints of the Cart API: the headers they check and the bodies they read.
 
-Sources: the facts of Rokt's Cart API documentation (overview and the page of each endpoint). Where
-they say nothing about the status: a missing or odd header and a body of the wrong shape are 400, a
-wrong tag is 403, and whatever is about the items themselves is 422. Members that are not known are
-let pass, for the documentation says that there are more of them.
+Source: Rokt's Cart API documentation (overview and the page of each endpoint). Where it names no
+status: a missing or wrong header and an invalid body are 400, a wrong tag is 403, and errors about
+items are 422. Unknown members are accepted, because the documentation says that there are more.
 """
 
 from __future__ import annotations
@@ -14,20 +13,20 @@ from typing import Any
 
 from flask import Request
 
-from bff.emulator.confirmation import Confirming, Purchase
+from bff.emulator.confirmation import ConfirmLine, Purchase
 from bff.emulator.errors import ApiError, ApiFault, Code, invalid
 from bff.emulator.faults import Endpoint
 from bff.emulator.json_body import BadInputError, Node, read_json
-from bff.emulator.rejection import Asked, Tweak
+from bff.emulator.rejection import ItemFault, ReserveLine
 from bff.emulator.state import State
 
-# The members of a confirm that the documentation names; further ones are only written down.
+# The documented members of a confirm. Others are only stored.
 _CONFIRM = {"cartId", "orderId", "items", "attributes"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an endpoint answers: `body` None is no body; `effect` whether anything changed."""
+class ApiResponse:
+    """The response of an endpoint. `body` None is no body. `effect`: whether anything changed."""
 
     status: int
     body: Any
@@ -36,11 +35,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that passed the header checks; `session_id` None when it carries none."""
+    """A request that passed the header checks. `session_id` is None without that header."""
 
     body: Node
     session_id: str | None
-    tweak: Tweak
+    item_fault: ItemFault
 
     def cart_id(self) -> str:
         """Read the cart id."""
@@ -52,17 +51,19 @@ class Call:
         return node.pairs() if node else {}
 
 
-def answer(endpoint: Endpoint, request: Request, state: State, tweak: Tweak) -> Answer:
-    """Carry out one call; an error is an answer too."""
+def respond(
+    endpoint: Endpoint, request: Request, state: State, item_fault: ItemFault
+) -> ApiResponse:
+    """Carry out one call. An error is a response too."""
     try:
         session_id = _check_headers(endpoint, request, state)
-        call = Call(read_json(request.get_data()), session_id, tweak)
-        return _WORK[endpoint](call, state)
+        call = Call(read_json(request.get_data()), session_id, item_fault)
+        return _ENDPOINTS[endpoint](call, state)
     except BadInputError as bad:
         error = invalid(bad.field, bad.message)
-    except ApiError as refused:
-        error = refused
-    return Answer(error.status, error.to_json())
+    except ApiError as raised:
+        error = raised
+    return ApiResponse(error.status, error.to_json())
 
 
 def _check_headers(endpoint: Endpoint, request: Request, state: State) -> str | None:
@@ -93,7 +94,7 @@ def _header(code: Code, name: str) -> ApiError:
     )
 
 
-def _any(call: Call, state: State) -> Answer:
+def _any(call: Call, state: State) -> ApiResponse:
     call.cart_id()
     call.body.need("pageIdentifier").text()
     url = call.body.get("url")
@@ -101,13 +102,13 @@ def _any(call: Call, state: State) -> Answer:
         url.text(empty=True)
     call.attributes()
     shown = state.settings.placements and any(item.offered for item in state.catalog())
-    return Answer(200, {"result": shown})
+    return ApiResponse(200, {"result": shown})
 
 
-def _reserve(call: Call, state: State) -> Answer:
+def _reserve(call: Call, state: State) -> ApiResponse:
     items = call.body.need("items")
     lines = [
-        Asked(node.need("cartItemId").text(), node.need("quantity").whole(1))
+        ReserveLine(node.need("cartItemId").text(), node.need("quantity").whole(1))
         for node in items.elements()
     ]
     if not lines:
@@ -120,14 +121,14 @@ def _reserve(call: Call, state: State) -> Answer:
         merchant.text()
     call.attributes()
     session_id = call.session_id or ""  # checked with the headers
-    return Answer(200, *state.reserve(call.cart_id(), session_id, lines, call.tweak))
+    return ApiResponse(200, *state.reserve(call.cart_id(), session_id, lines, call.item_fault))
 
 
-def _confirm(call: Call, state: State) -> Answer:
+def _confirm(call: Call, state: State) -> ApiResponse:
     items = call.body.need("items")
-    lines: list[Confirming] = []
+    lines: list[ConfirmLine] = []
     for node in items.elements():
-        line = _confirming(node)
+        line = _confirm_line(node)
         key = line.reservation_id or line.cart_item_id
         if any(key == (seen.reservation_id or seen.cart_item_id) for seen in lines):
             node.fail("is in the list twice")
@@ -142,10 +143,10 @@ def _confirm(call: Call, state: State) -> Answer:
         call.attributes(),
         {name: node.value for name, node in call.body.members().items() if name not in _CONFIRM},
     )
-    return Answer(200, *state.confirm(purchase, call.tweak))
+    return ApiResponse(200, *state.confirm(purchase, call.item_fault))
 
 
-def _confirming(node: Node) -> Confirming:
+def _confirm_line(node: Node) -> ConfirmLine:
     reservation = node.get("itemReservationId")
     quantity = node.get("quantity")
     if reservation is None and quantity is None:
@@ -155,7 +156,7 @@ def _confirming(node: Node) -> Confirming:
         text = node.get(name)
         if text:
             text.text()
-    return Confirming(
+    return ConfirmLine(
         node.need("cartItemId").text(),
         reservation.text() if reservation else None,
         quantity.whole(1) if quantity else None,
@@ -164,7 +165,7 @@ def _confirming(node: Node) -> Confirming:
     )
 
 
-def _release(call: Call, state: State) -> Answer:
+def _release(call: Call, state: State) -> ApiResponse:
     items = call.body.need("items")
     lines = [
         (node.need("cartItemId").text(), node.need("itemReservationId").text())
@@ -175,15 +176,15 @@ def _release(call: Call, state: State) -> Answer:
     if len(set(lines)) < len(lines):
         items.fail("has an item twice")
     call.attributes()
-    return Answer(200, *state.release(call.cart_id(), lines))
+    return ApiResponse(200, *state.release(call.cart_id(), lines))
 
 
-def _cancel(call: Call, state: State) -> Answer:
+def _cancel(call: Call, state: State) -> ApiResponse:
     done = state.cancel(call.body.need("itemReservationId").text())
-    return Answer(200, None, done)
+    return ApiResponse(200, None, done)
 
 
-_WORK: Mapping[Endpoint, Callable[[Call, State], Answer]] = {
+_ENDPOINTS: Mapping[Endpoint, Callable[[Call, State], ApiResponse]] = {
     "any": _any,
     "reserve": _reserve,
     "confirm": _confirm,

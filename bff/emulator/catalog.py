@@ -1,4 +1,4 @@
-"""Reads and spells the catalogue: as the controls take it, and as offers in an impression."""
+"""The catalogue as JSON: for the control endpoints, and as the offers of an impression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bff.emulator.settings import CatalogItem
 from bff.emulator.state import State
 from bff.emulator.stock import CatalogChange
 
-# member: the attribute of CatalogItem, how it is read, whether null is a value of it
+# member: the attribute of CatalogItem, its reader, whether null is a valid value
 _READ: Mapping[str, tuple[str, Callable[[Node], Any], bool]] = {
     "name": ("name", Node.text, False),
     "description": ("description", lambda node: node.text(empty=True), False),
@@ -31,7 +31,11 @@ _READ: Mapping[str, tuple[str, Callable[[Node], Any], bool]] = {
 
 
 def read_catalog(node: Node, present: Iterable[CatalogItem]) -> CatalogChange:
-    """Read the body of `PUT /_emulator/catalog`. Raises `BadInputError`."""
+    """Read the body of `PUT /_emulator/catalog`.
+
+    Raises:
+        BadInputError: The body is invalid.
+    """
     node.only("items", "placements", "replace")
     whole = node.get("replace")
     replaces = whole is not None and whole.flag()
@@ -66,9 +70,12 @@ def _read_item(node: Node, known: Mapping[str, CatalogItem]) -> CatalogItem:
 
 
 def read_shown(node: Node, catalog: Iterable[CatalogItem]) -> list[CatalogItem]:
-    """Read which items an impression is of: those named, else all on offer. Raises `BadInputError`.
+    """Read the items of an impression: the named ones, else all on offer.
 
-    Rokt chooses by the page's identifier; naming them stands for that.
+    Rokt chooses them by the page's identifier instead.
+
+    Raises:
+        BadInputError: A name is not in the catalogue.
     """
     known = {item.catalog_item_id: item for item in catalog}
     names = [name for name in node.text(empty=True).split(",") if name]
@@ -79,7 +86,11 @@ def read_shown(node: Node, catalog: Iterable[CatalogItem]) -> list[CatalogItem]:
 
 
 def read_preselect(node: Node, shown: Iterable[CatalogItem]) -> dict[str, int]:
-    """Read which offers are to be preselected, and how many of each. Raises `BadInputError`."""
+    """Read the quantities of the preselected offers, by catalogItemId.
+
+    Raises:
+        BadInputError: A name is not on offer.
+    """
     wanted = node.text(empty=True)
     known = {item.catalog_item_id for item in shown}
     if wanted == "all":
@@ -97,7 +108,7 @@ def read_preselect(node: Node, shown: Iterable[CatalogItem]) -> dict[str, int]:
 
 
 def offer_json(item: CatalogItem, cart_item_id: str, preselected: int | None) -> dict[str, Any]:
-    """Spell one offer of an impression."""
+    """Return one offer of an impression as JSON."""
     chosen = item.preselected if preselected is None else preselected
     offer = {"cartItemId": cart_item_id} | item_json(item)
     for internal in ("stock", "offered", "refuseCancel"):
@@ -106,16 +117,16 @@ def offer_json(item: CatalogItem, cart_item_id: str, preselected: int | None) ->
 
 
 def item_json(item: CatalogItem) -> dict[str, Any]:
-    """Spell an item as `PUT /_emulator/catalog` takes it; members that are not set are left out."""
-    spelled: dict[str, Any] = {"catalogItemId": item.catalog_item_id}
+    """Return an item as `PUT /_emulator/catalog` accepts it, without members that are None."""
+    members: dict[str, Any] = {"catalogItemId": item.catalog_item_id}
     for name, (attribute, _, _) in _READ.items():
         value = getattr(item, attribute)
         if value is not None:
-            spelled[name] = value
-    return spelled
+            members[name] = value
+    return members
 
 
-def spell_catalog(state: State) -> dict[str, Any]:
-    """Spell the catalogue for the controls; `stock` is what is free now."""
+def catalog_json(state: State) -> dict[str, Any]:
+    """Return the catalogue as JSON. `stock` is the free stock."""
     items = [item_json(item) for item in state.catalog()]
     return {"items": items, "placements": state.settings.placements}

@@ -1,8 +1,7 @@
-"""What a confirm says, and whether a reservation can be confirmed by it. Pure.
+"""The lines of a confirm request, and the checks on each. Pure.
 
 A line confirms a reservation (`itemReservationId`), or buys by quantity what was never reserved. A
-line that names its reservation may repeat its quantity and prices; then they must be the locked
-ones.
+line with a reservation may repeat quantity and prices. Then they must equal the locked ones.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import Any
 
 from bff.emulator.errors import ApiFault, Code
 from bff.emulator.records import Order, Reservation
-from bff.emulator.rejection import Tweak, new_reservation_id
+from bff.emulator.rejection import ItemFault, new_reservation_id
 from bff.emulator.settings import CatalogItem
 
 
 @dataclass(frozen=True, slots=True)
-class Confirming:
-    """A line of a confirm: by reservation, or by quantity when `reservation_id` is None."""
+class ConfirmLine:
+    """A line of a confirm: by reservation, or by quantity if `reservation_id` is None."""
 
     cart_item_id: str
     reservation_id: str | None
@@ -31,21 +30,20 @@ class Confirming:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A whole confirm; `extra` holds the members that the documentation does not name."""
+    """A whole confirm. `extra` holds the members that Rokt does not document."""
 
     cart_id: str
     order_id: str
     session_id: str | None
-    lines: tuple[Confirming, ...]
+    lines: tuple[ConfirmLine, ...]
     attributes: dict[str, str]
     extra: dict[str, Any]
 
 
-def obstacle(found: Reservation, line: Confirming, order_id: str) -> Code | None:
-    """Say what stands in the way of confirming this reservation for this order, or None.
+def confirm_error(found: Reservation, line: ConfirmLine, order_id: str) -> Code | None:
+    """Return why this order cannot confirm this reservation, or None.
 
-    A reservation that this order has confirmed already is no obstacle here: whether a repeat is a
-    success is a setting.
+    A repeat by the same order is not an error here: a setting decides about it.
     """
     total = found.unit_price * found.quantity
     if found.state == "lapsed":
@@ -61,22 +59,22 @@ def obstacle(found: Reservation, line: Confirming, order_id: str) -> Code | None
     return None
 
 
-def sale(
-    line: Confirming, purchase: Purchase, item: CatalogItem, tweak: Tweak, now: datetime
+def new_sale(
+    line: ConfirmLine, purchase: Purchase, item: CatalogItem, item_fault: ItemFault, now: datetime
 ) -> Reservation | ApiFault:
-    """Make the sale of an item that was not reserved, at its price of now; or say why not."""
-    kind = tweak.on(line.cart_item_id, item.catalog_item_id)
+    """Create the sale of an item that was not reserved, at its present price, or an error."""
+    kind = item_fault.on(line.cart_item_id, item.catalog_item_id)
     if kind in ("reject", "no_stock"):
         code = Code.ITEM_REJECTED if kind == "reject" else Code.OUT_OF_STOCK
         return ApiFault(code, {"cartItemId": line.cart_item_id})
     return Reservation(
-        new_reservation_id(),  # so that it can be cancelled
+        new_reservation_id(),  # for a later cancel
         purchase.cart_id,
         purchase.session_id,
         line.cart_item_id,
         item.catalog_item_id,
         line.quantity or 0,
-        tweak.unit_price if kind == "price" else item.unit_price,
+        item_fault.unit_price if kind == "price" else item.unit_price,
         item.currency,
         now,
         held=False,
@@ -84,8 +82,8 @@ def sale(
     )
 
 
-def order_of(purchase: Purchase) -> Order:
-    """Begin the order that a confirm tells of."""
+def new_order(purchase: Purchase) -> Order:
+    """Create the order of a confirm."""
     return Order(
         purchase.order_id,
         purchase.cart_id,

@@ -1,20 +1,19 @@
-"""What tests and the demo may ask of the emulator, under `/_emulator/`. JSON in and out.
+"""The emulator's control endpoints under `/_emulator/`, for tests and the demo. JSON in and out.
 
-- `GET offers?items=…&preselect=…` draws an impression, for the stand-in of Rokt's SDK in a page:
-  fresh cartItemIds at every call. `items`: these and no others, a list of `catalogItemId` split by
-  commas. `preselect` is "all" or a list of `catalogItemId` or `catalogItemId:quantity`.
-- `GET sdk/rokt-stand-in.js` (and what it loads): the stand-in itself, for a shop's own pages.
-- `GET journal?endpoint=&after=`; `GET state`: what is really held and sold.
-- `GET`, `PUT faults` (`faults.py`); `GET`, `PUT settings`: the members of `EmulatorSettings` in
-  camelCase, those given are changed.
+- `GET offers?items=…&preselect=…`: one impression, for the stand-in of Rokt's SDK. Every response
+  has new cartItemIds. `items` is a comma-separated list of `catalogItemId`; without it, all that
+  are on offer. `preselect` is "all" or a list of `catalogItemId` or `catalogItemId:quantity`.
+- `GET sdk/rokt-stand-in.js` and the files that it imports: the stand-in, for a shop's own pages.
+- `GET journal?endpoint=&after=`: the calls. `GET state`: the stock, reservations and orders.
+- `GET`, `PUT faults`: see `faults.py`.
+- `GET`, `PUT settings`: the members of `EmulatorSettings` in camelCase. A PUT changes those given.
 - `GET`, `PUT catalog`: `{"items": [{"catalogItemId": …, …}], "placements": bool?,
-  "replace": bool?}`. A known item is changed in the members given, a new one needs a name and a
-  unitPrice; with `replace` the list is the whole catalogue. `stock` is what is free, apart from
-  what is held. The members are those of `catalog.py`.
-- `POST reset`; `POST clock` `{"seconds": 601}` moves the time on.
+  "replace": bool?}`. A PUT changes the given members of a known item. A new item needs a name and
+  a unitPrice. With `replace`, the list is the whole catalogue. `stock` is the free stock, without
+  what is reserved. The members are those of `catalog.py`.
+- `POST reset`: back to the start. `POST clock` `{"seconds": 601}`: moves the clock on.
 
-A body that cannot be used is a 422 whose `errors[].value.field` names the member; then nothing is
-changed.
+An invalid body is a 422 and changes nothing. Its `errors[].value.field` names the member.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from flask import Blueprint, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from bff.emulator.catalog import offer_json, read_catalog, read_preselect, read_shown, spell_catalog
+from bff.emulator.catalog import catalog_json, offer_json, read_catalog, read_preselect, read_shown
 from bff.emulator.errors import ApiFault, Code, error_body
-from bff.emulator.fault_effects import dump
+from bff.emulator.fault_effects import json_bytes
 from bff.emulator.faults import ENDPOINTS, ON_THE_WIRE, Faults, read_faults
 from bff.emulator.journal import Journal
 from bff.emulator.json_body import BadInputError, Node, read_json
-from bff.emulator.records import stamp
+from bff.emulator.records import rokt_time
 from bff.emulator.settings import ERROR_VALUES, REJECTION_FORMS, REPEATS, EmulatorSettings
 from bff.emulator.state import State
 from bff.emulator.wire import ENVIRON_KEY
 
-# Ten years: enough for every expiry, and the calendar does not run out.
+# Ten years: longer than any expiry, and within the range of datetime.
 LONGEST_MOVE = 10 * 365 * 86_400.0
 
 _READ_SETTING: dict[str, tuple[str, Callable[[Node], Any]]] = {
@@ -63,7 +62,7 @@ _READ_SETTING: dict[str, tuple[str, Callable[[Node], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one emulator."""
+    """The parts of one emulator: its memory, the faults to come, and the journal of calls."""
 
     state: State
     faults: Faults
@@ -71,7 +70,7 @@ class Parts:
 
 
 def controls(parts: Parts) -> Blueprint:
-    """Make the blueprint of the controls."""
+    """Create the blueprint of the control endpoints."""
     state, faults, journal = parts.state, parts.faults, parts.journal
     blueprint = Blueprint("controls", __name__, url_prefix="/_emulator")
 
@@ -83,8 +82,8 @@ def controls(parts: Parts) -> Blueprint:
     @blueprint.get("/offers")
     def offers() -> ResponseReturnValue:
         settings = state.settings
-        named = Node(request.args.get("items", ""), "items")
-        shown = read_shown(named, state.catalog()) if settings.placements else []
+        items = Node(request.args.get("items", ""), "items")
+        shown = read_shown(items, state.catalog()) if settings.placements else []
         chosen = read_preselect(Node(request.args.get("preselect", ""), "preselect"), shown)
         impression = {
             "sessionId": str(uuid4()),
@@ -101,11 +100,11 @@ def controls(parts: Parts) -> Blueprint:
     @blueprint.get("/sdk/<path:name>")
     def sdk(name: str) -> ResponseReturnValue:
         try:
-            answer = send_from_directory(_static() / "rokt-stand-in", name)
+            response = send_from_directory(_static() / "rokt-stand-in", name)
         except NotFound:
             return _json(error_body("There is no such file.", []), 404)
-        answer.headers["Access-Control-Allow-Origin"] = "*"  # a module is fetched with CORS
-        return answer
+        response.headers["Access-Control-Allow-Origin"] = "*"  # a module is fetched with CORS
+        return response
 
     @blueprint.get("/journal")
     def read_journal() -> ResponseReturnValue:
@@ -140,17 +139,17 @@ def controls(parts: Parts) -> Blueprint:
 
     @blueprint.get("/catalog")
     def read_whole_catalog() -> ResponseReturnValue:
-        return _json(spell_catalog(state))
+        return _json(catalog_json(state))
 
     @blueprint.put("/catalog")
     def put_catalog() -> ResponseReturnValue:
         body = _body()
         state.change_catalog(lambda present: read_catalog(body, present))
-        return _json(spell_catalog(state))
+        return _json(catalog_json(state))
 
     @blueprint.get("/settings")
     def read_settings() -> ResponseReturnValue:
-        return _json(_spell_settings(state.settings))
+        return _json(_settings_json(state.settings))
 
     @blueprint.put("/settings")
     def put_settings() -> ResponseReturnValue:
@@ -160,29 +159,31 @@ def controls(parts: Parts) -> Blueprint:
         for name, member in node.members().items():
             attribute, read = _READ_SETTING[name]
             changes[attribute] = read(member)
-        return _json(_spell_settings(state.change_settings(**changes)))
+        return _json(_settings_json(state.change_settings(**changes)))
 
     @blueprint.post("/reset")
     def reset() -> ResponseReturnValue:
         faults.replace({})
         state.reset()
         journal.clear()
-        return _json({"now": stamp(state.now())})
+        return _json({"now": rokt_time(state.now())})
 
     @blueprint.post("/clock")
     def clock() -> ResponseReturnValue:
         node = _body()
         node.only("seconds")
-        return _json({"now": stamp(state.move_clock(node.need("seconds").seconds(LONGEST_MOVE)))})
+        return _json(
+            {"now": rokt_time(state.move_clock(node.need("seconds").seconds(LONGEST_MOVE)))}
+        )
 
     return blueprint
 
 
 def _static() -> Path:
-    """Find the static files: in the wheel inside the package, in a checkout beside it.
+    """Find the static files: inside the package in a wheel, beside it in a checkout.
 
-    ``bff.web.scripts`` does the same. The emulator imports nothing of the rest, because it stands
-    for a server elsewhere, so these two lines are written twice.
+    `bff.web.scripts` has the same two lines. The emulator stands for a server elsewhere, so it
+    imports nothing of the rest.
     """
     package = Path(__file__).parent.parent
     return next(x for x in (package / "static", package.parent / "static") if x.is_dir())
@@ -196,11 +197,11 @@ def _json(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> ResponseReturnValue:
     known = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return dump(value), status, known | (headers or {})
+    return json_bytes(value), status, known | (headers or {})
 
 
-def _spell_settings(settings: EmulatorSettings) -> dict[str, Any]:
-    """Spell the settings, but for the key: it is for callers to know, not for pages to read."""
+def _settings_json(settings: EmulatorSettings) -> dict[str, Any]:
+    """Return the settings as JSON, without the API key."""
     return {
         name: getattr(settings, attribute)
         for name, (attribute, _) in _READ_SETTING.items()

@@ -1,8 +1,8 @@
 """The error bodies of the Cart API.
 
 The shape is documented: `{"description": str, "errors": [{"code", "message", "value"}]}` with 400,
-401, 403, 422 and 500. The codes are not: **every code below is invented**, as plausible as we could
-make it, and a client must not build on one.
+401, 403, 422 and 500. The codes are not documented. **Every code below is invented**, and a client
+must not rely on one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Code(StrEnum):
-    """Invented error codes; Rokt's list of them is unknown."""
+    """Invented error codes. Rokt's own are unknown."""
 
     UNAUTHORIZED = "UNAUTHORIZED"
     MISSING_HEADER = "MISSING_HEADER"
@@ -62,20 +62,20 @@ MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class ApiFault:
-    """One entry of `errors`; `value` is any JSON, and names the item where there is one."""
+    """One entry of `errors`. `value` is any JSON. It names the item if the error is about one."""
 
     code: Code
     value: Any = None
     message: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Spell it as the API does."""
+        """Return the JSON of the API."""
         text = self.message or MESSAGES.get(self.code, self.code.replace("_", " ").capitalize())
         return {"code": str(self.code), "message": text, "value": self.value}
 
 
 class ApiError(Exception):
-    """An answer that is an error. `errors` may be empty, `with_body` is False for a bare 401."""
+    """An error response. `with_body` is False for a 401 without a body."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ApiError(Exception):
         super().__init__(f"{status} {description}")
 
     def to_json(self) -> dict[str, Any] | None:
-        """Give the documented body, or None."""
+        """Return the documented body, or None."""
         if not self.with_body:
             return None
         return error_body(self.description, self.errors)
@@ -104,7 +104,7 @@ def error_body(description: str, errors: Iterable[ApiFault]) -> dict[str, Any]:
 
 
 def invalid(field: str, message: str) -> ApiError:
-    """Build the 400 for a body that cannot be read."""
+    """Build the 400 for an invalid body."""
     text = f"{field} {message}" if field else f"The body {message}"
     fault = ApiFault(Code.INVALID_REQUEST, {"field": field}, text)
     return ApiError(400, "The request is not valid.", [fault])

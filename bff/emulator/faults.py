@@ -1,24 +1,25 @@
-"""Faults by endpoint: what goes wrong with the next calls, and how it is read and carried out.
+"""The faults to come, by endpoint, and the reader of `PUT /_emulator/faults`.
 
-`PUT /_emulator/faults` takes `{"reserve": [{"kind": "status", "status": 503, "times": 2}, …], …}`
-and replaces all faults. An endpoint's list is used up in order, one fault a call; `times` is 1 when
-absent, and null is for ever. Members by kind (a star marks those that may be left out):
+The body is `{"reserve": [{"kind": "status", "status": 503, "times": 2}, …], …}`. It replaces all
+faults. Each call of an endpoint uses one fault of its list, in order. `times` is 1 by default, and
+null is for ever. The members by kind (a star marks optional ones):
 
-- `delay`: `seconds`;
-- `status`: `status`, `body`* (JSON or text; the documented error body when absent), `html`*,
-  `retryAfter`* (seconds, or the header's text);
-- `drop`, `reset`: nothing; the connection ends without an answer;
-- `hang`: `seconds` of silence, then the connection ends;
-- `malformed`, `html`, `wrong_types`: a 200 that is no JSON, a page, JSON of the wrong shape;
-  `body`*;
-- `truncate`, `drip` (`secondsPerByte`), `endless`: the true answer, cut short, slow, or without an
-  end;
-- `reject`: `catalogItemIds`, `cartItemIds` or `all: true`, `form`* (of `rejection.py`);
-- `price`: `catalogItemId`, `unitPrice`; `no_stock`: `catalogItemIds`*; `grant_less`: `quantity`,
+- `delay`: `seconds`.
+- `status`: `status`, `body`* (JSON or text; the documented error body by default), `html`*,
+  `retryAfter`* (seconds, or the header's text).
+- `drop`, `reset`: no members. The connection ends without a response.
+- `hang`: `seconds`. Then the connection ends without a response.
+- `malformed`, `html`, `wrong_types`: `body`*. A 200 with broken JSON, a page, or JSON of the wrong
+  types.
+- `truncate`, `drip` (`secondsPerByte`), `endless`: the real response, cut short, byte by byte, or
+  without an end.
+- `reject`: `catalogItemIds`, `cartItemIds` or `all: true`, `form`* (see `rejection.py`).
+- `price`: `catalogItemId`, `unitPrice`. `no_stock`: `catalogItemIds`*. `grant_less`: `quantity`,
   `catalogItemIds`*.
 
-`when`* is "before" or "after" the effect: before by default for delay, status, drop, reset and
-hang, after for malformed, html and wrong_types; truncate, drip and endless always come after it.
+`when`* is "before" or "after" the effect of the call. The default is "before" for delay, status,
+drop, reset and hang, and "after" for malformed, html and wrong_types. The faults truncate, drip and
+endless always come after the effect.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 from bff.emulator.json_body import Node
-from bff.emulator.rejection import Tweak
+from bff.emulator.rejection import ItemFault
 from bff.emulator.settings import REJECTION_FORMS
 
 Endpoint = Literal["any", "reserve", "confirm", "release", "cancel"]
@@ -39,7 +40,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = ("any", "reserve", "confirm", "release"
 When = Literal["before", "after"]
 _WHENS: Final[tuple[When, ...]] = ("before", "after")
 
-# kind: the members it may have beside `kind` and `times`
+# kind: its members beside `kind` and `times`
 MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "delay": ("seconds", "when"),
     "status": ("status", "body", "html", "retryAfter", "when"),
@@ -59,20 +60,20 @@ MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 AFTER: Final = frozenset({"malformed", "html", "wrong_types", "truncate", "drip", "endless"})
 ON_THE_WIRE: Final = frozenset({"drop", "reset", "hang", "truncate", "drip", "endless"})
-# Which endpoints a fault about items makes sense for.
+# The endpoints of each fault about items.
 ITEM_KINDS: Final[Mapping[str, tuple[Endpoint, ...]]] = {
     "reject": ("reserve", "confirm"),
     "price": ("reserve", "confirm"),
     "no_stock": ("reserve", "confirm"),
     "grant_less": ("reserve",),
 }
-# Longer than any client waits; short enough for a forgotten fault to end by itself.
+# Seconds. Longer than any client waits. A forgotten fault still ends.
 LONGEST = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, ready to be carried out. `times` None is for ever."""
+    """One fault. `times` None is for ever."""
 
     kind: str
     times: int | None = 1
@@ -82,18 +83,18 @@ class Fault:
     body: Any = None
     html: bool = False
     retry_after: str | None = None
-    tweak: Tweak = field(default_factory=Tweak)
+    item_fault: ItemFault = field(default_factory=ItemFault)
 
 
 class Faults:
-    """The faults that are still to come, by endpoint. Safe to use from many threads."""
+    """The faults to come, by endpoint. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._queues: dict[str, deque[tuple[Fault, int | None]]] = {}
 
     def replace(self, faults: Mapping[Endpoint, list[Fault]]) -> None:
-        """Forget the old faults and take these."""
+        """Replace all faults."""
         with self._lock:
             self._queues = {
                 endpoint: deque((fault, fault.times) for fault in queue)
@@ -101,7 +102,7 @@ class Faults:
             }
 
     def take(self, endpoint: str) -> Fault | None:
-        """Use up one fault of an endpoint."""
+        """Remove and return the next fault of an endpoint, or None."""
         with self._lock:
             queue = self._queues.get(endpoint)
             if not queue:
@@ -112,7 +113,7 @@ class Faults:
             return fault
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
-        """Say what is still to come."""
+        """Return the faults to come as JSON."""
         with self._lock:
             return {
                 endpoint: [{"kind": fault.kind, "times": left} for fault, left in queue]
@@ -121,7 +122,11 @@ class Faults:
 
 
 def read_faults(node: Node) -> dict[Endpoint, list[Fault]]:
-    """Read the body of `PUT /_emulator/faults`. Raises `BadInputError`."""
+    """Read the body of `PUT /_emulator/faults`.
+
+    Raises:
+        BadInputError: The body is invalid.
+    """
     node.only(*ENDPOINTS)
     found: dict[Endpoint, list[Fault]] = {}
     for endpoint in ENDPOINTS:
@@ -135,7 +140,7 @@ def _read(node: Node, endpoint: Endpoint) -> Fault:
     kind = node.need("kind").choice(tuple(MEMBERS))
     node.only("kind", "times", *MEMBERS[kind])
     if endpoint not in ITEM_KINDS.get(kind, ENDPOINTS):
-        node.need("kind").fail(f"{kind} makes no sense for {endpoint}")
+        node.need("kind").fail(f"{kind} is not possible for {endpoint}")
     members = node.members()
     times: int | None = 1
     if "times" in members:
@@ -155,7 +160,7 @@ def _read(node: Node, endpoint: Endpoint) -> Fault:
         None if body is None else body.value,
         html is not None and html.flag(),
         _retry_after(node.get("retryAfter")),
-        _tweak(node, kind),
+        _item_fault(node, kind),
     )
 
 
@@ -168,7 +173,7 @@ def _retry_after(node: Node | None) -> str | None:
     return text
 
 
-def _tweak(node: Node, kind: str) -> Tweak:
+def _item_fault(node: Node, kind: str) -> ItemFault:
     names = node.get("catalogItemIds")
     catalog_ids = frozenset(names.texts()) if names else frozenset[str]()
     match kind:
@@ -179,14 +184,14 @@ def _tweak(node: Node, kind: str) -> Tweak:
             if not (catalog_ids or cart_ids or (everything and everything.flag())):
                 node.fail("needs catalogItemIds, cartItemIds or all: true")
             form = node.get("form")
-            return Tweak(
+            return ItemFault(
                 "reject", catalog_ids, cart_ids, form.choice(REJECTION_FORMS) if form else None
             )
         case "price":
             one = frozenset({node.need("catalogItemId").text()})
-            return Tweak("price", one, unit_price=node.need("unitPrice").amount())
+            return ItemFault("price", one, unit_price=node.need("unitPrice").amount())
         case "no_stock":
-            return Tweak("no_stock", catalog_ids)
+            return ItemFault("no_stock", catalog_ids)
         case "grant_less":
-            return Tweak("grant_less", catalog_ids, quantity=node.need("quantity").whole(0))
-    return Tweak()
+            return ItemFault("grant_less", catalog_ids, quantity=node.need("quantity").whole(0))
+    return ItemFault()

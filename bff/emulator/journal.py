@@ -1,9 +1,9 @@
-"""The journal: what the emulator was sent, in order of arrival, and what it answered.
+"""The journal: the calls that the emulator received, in order of arrival, and its responses.
 
-An entry is there from the moment the call arrives (`open: true`) and is completed just before the
-answer goes out, so whoever has the answer finds the entry complete. The API key never gets in: its
-value is replaced by whether it was present (and right), wrong or absent. Kept in memory and
-bounded: the oldest entries go first, and `dropped` counts them.
+An entry exists as soon as the call arrives (`open: true`). It is completed just before the response
+is sent, so a client that has the response finds the entry complete. The API key is never stored:
+its value is replaced by "present", "wrong" or "absent". The journal is in memory and bounded. The
+oldest entries are dropped first, and `dropped` counts them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-# A long load test should not eat the memory; a test rarely looks further back.
+# Bounds the memory of a long load test. Tests rarely read older entries.
 LIMIT = 20_000
 
 
 @dataclass(slots=True)
 class Entry:
-    """One call: `status` and `answer` are None when nothing was answered."""
+    """One call. `status` and `answer` are None if no response was sent."""
 
     n: int
     at: datetime
@@ -37,7 +37,7 @@ class Entry:
     open: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """Spell it for `GET /_emulator/journal`."""
+        """Return the JSON for `GET /_emulator/journal`."""
         return {
             "n": self.n,
             "at": self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Journal:
-    """All entries that are still kept. Safe to use from many threads."""
+    """The entries that are still kept. Thread-safe."""
 
     _entries: deque[Entry] = field(default_factory=deque)
     _count: int = 0
@@ -64,7 +64,7 @@ class Journal:
     def arrive(
         self, at: datetime, endpoint: str, path: str, headers: dict[str, str], body: Any
     ) -> Entry:
-        """Write down a call that has just arrived."""
+        """Add a call that has just arrived."""
         with self._lock:
             self._count += 1
             entry = Entry(self._count, at, endpoint, path, headers, body)
@@ -74,7 +74,7 @@ class Journal:
             return entry
 
     def read(self, endpoint: str | None = None, after: int = 0) -> dict[str, Any]:
-        """Give the entries with a number above `after`, of one endpoint or of all."""
+        """Return the entries with a number above `after`, of one endpoint or of all."""
         with self._lock:
             kept = list(self._entries)
             count = self._count
@@ -87,14 +87,14 @@ class Journal:
         }
 
     def clear(self) -> None:
-        """Forget everything; numbers start at 1 again."""
+        """Delete all entries. Numbers start at 1 again."""
         with self._lock:
             self._entries.clear()
             self._count = 0
 
 
 def headers_for_journal(headers: Iterable[tuple[str, str]], api_key: str) -> dict[str, str]:
-    """Give the headers with lower-case names, and the API key nowhere in them."""
+    """Return the headers with lower-case names and without the API key."""
     found: dict[str, str] = {"rokt-api-key": "absent"}
     for name, value in headers:
         lower = name.lower()
@@ -106,9 +106,9 @@ def headers_for_journal(headers: Iterable[tuple[str, str]], api_key: str) -> dic
 
 
 def body_for_journal(raw: bytes, api_key: str) -> Any:
-    """Give a body as parsed JSON, or as text where it is none; None when there is no body.
+    """Return a body as parsed JSON, as text if it is not JSON, or None if it is empty.
 
-    A key that was sent in the body by mistake does not get in either.
+    An API key that was sent in the body by mistake is replaced too.
     """
     raw = raw.replace(api_key.encode(), b"present")
     if not raw:

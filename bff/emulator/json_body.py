@@ -1,7 +1,7 @@
-"""Reads JSON from outside, member by member, and names the member that is wrong.
+"""Reads JSON member by member. An error names the wrong member.
 
-A `Node` is a value with its path, such as `items.0.quantity`. Every reader raises `BadInputError`,
-which the API turns into a 400 and the controls into a 422.
+A `Node` is a value with its path, such as `items.0.quantity`. Every reader raises `BadInputError`.
+The API answers it with a 400, the control endpoints with a 422.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NoReturn, TypeVar
 
 Choice = TypeVar("Choice", bound=str)
 
-# Far above any price, far below where a float would lose cents.
+# Above any price, and below the amounts at which a float loses cents.
 LARGEST_AMOUNT = Decimal(1_000_000_000)
 
 
 class BadInputError(ValueError):
-    """A member that cannot be used: `field` is its path ("" is the whole body)."""
+    """An invalid member. `field` is its path, or "" for the whole body."""
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
@@ -28,7 +28,7 @@ class BadInputError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A JSON value and where it stands."""
+    """A JSON value and its path."""
 
     value: object
     path: str = ""
@@ -38,7 +38,7 @@ class Node:
         raise BadInputError(self.path, message)
 
     def below(self, name: str, value: object) -> Node:
-        """Give a value inside this one."""
+        """Return a value inside this one."""
         return Node(value, f"{self.path}.{name}" if self.path else name)
 
     def members(self) -> dict[str, Node]:
@@ -48,18 +48,18 @@ class Node:
         return {name: self.below(name, value) for name, value in self.value.items()}
 
     def only(self, *names: str) -> None:
-        """Refuse members of other names, so that a slip of the pen is seen."""
+        """Reject members with other names, such as misspelled ones."""
         for name, node in self.members().items():
             if name not in names:
-                node.fail(f"is not known here; known are {', '.join(names)}")
+                node.fail(f"is unknown; the known members are {', '.join(names)}")
 
     def get(self, name: str) -> Node | None:
-        """Give an optional member; null is the same as absent."""
+        """Return an optional member. Null counts as absent."""
         node = self.members().get(name)
         return None if node is None or node.value is None else node
 
     def need(self, name: str) -> Node:
-        """Give a member that must be there."""
+        """Return a required member."""
         node = self.get(name)
         if node is None:
             self.below(name, None).fail("is required")
@@ -72,7 +72,7 @@ class Node:
         return [self.below(str(n), value) for n, value in enumerate(self.value)]
 
     def text(self, *, empty: bool = False) -> str:
-        """Read a string, by default one that is not empty."""
+        """Read a string. It must not be empty unless `empty` is true."""
         if not isinstance(self.value, str):
             self.fail("must be a string")
         if not self.value and not empty:
@@ -108,14 +108,14 @@ class Node:
         return Decimal(self.value)
 
     def amount(self) -> Decimal:
-        """Read an amount of money: not negative, four decimals at most."""
+        """Read an amount of money: not negative, at most four decimals."""
         number = self.number()
         if not 0 <= number <= LARGEST_AMOUNT or number != round(number, 4):
             self.fail("must be an amount of zero or more with at most four decimals")
         return number
 
     def seconds(self, high: float) -> float:
-        """Read a span of time."""
+        """Read a number of seconds."""
         number = float(self.number())
         if not 0 <= number <= high:
             self.fail(f"must be between 0 and {high:g} seconds")
@@ -130,12 +130,16 @@ class Node:
 
 
 def read_json(raw: bytes) -> Node:
-    """Parse a body; numbers with a point become `Decimal`. Raises `BadInputError`."""
+    """Parse a body. Numbers with a point become `Decimal`.
+
+    Raises:
+        BadInputError: The body is not JSON.
+    """
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not JSON")
 
     try:
         return Node(json.loads(raw, parse_float=Decimal, parse_constant=refuse))
-    except (ValueError, RecursionError) as error:  # deep nesting breaks the parser, not us
-        raise BadInputError("", "is no JSON") from error
+    except (ValueError, RecursionError) as error:  # RecursionError: the JSON is nested too deeply
+        raise BadInputError("", "is not JSON") from error

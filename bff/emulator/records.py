@@ -1,7 +1,7 @@
-"""What the emulator remembers: reservations and orders, and how they are spelled.
+"""The emulator's reservations and orders, and their JSON.
 
-The counters (`confirm_calls`, `fulfilled`, …) tell what was asked from what took effect, so that a
-test can prove that goods were fulfilled exactly once.
+The counters tell the calls (`confirm_calls`) from their effects (`fulfilled`). So a test can prove
+that an item was fulfilled exactly once.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-Standing = Literal["reserved", "confirmed", "released", "lapsed", "cancelled"]
+ReservationState = Literal["reserved", "confirmed", "released", "lapsed", "cancelled"]
 
 
-def stamp(moment: datetime) -> str:
-    """Spell a time as Rokt's samples do: UTC, seven digits of a second."""
+def rokt_time(moment: datetime) -> str:
+    """Format a time as Rokt's samples do: UTC, with seven digits after the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
 @dataclass(slots=True)
 class Reservation:
-    """An item held, and what became of it. One bought without a reservation has `held` False."""
+    """A reserved or sold item. `held` is False if it was sold without a reservation."""
 
     reservation_id: str
     cart_id: str
@@ -33,7 +33,7 @@ class Reservation:
     currency: str
     expires_at: datetime
     held: bool = True
-    state: Standing = "reserved"
+    state: ReservationState = "reserved"
     order_id: str | None = None
     confirm_calls: int = 0
     fulfilled: int = 0
@@ -43,21 +43,21 @@ class Reservation:
 
     @property
     def names(self) -> dict[str, Any]:
-        """The ids that name it in an error's `value` and in an echo."""
+        """The ids of the item, as in an error's `value` and in a response."""
         return {"cartItemId": self.cart_item_id, "itemReservationId": self.reservation_id}
 
     def to_item(self, *, expiry: bool) -> dict[str, Any]:
-        """Spell it as an item of an answer; the locked price as JSON numbers."""
+        """Return it as an item of a response, with the locked price as JSON numbers."""
         item = self.names | {
             "quantity": self.quantity,
             "unitPrice": float(self.unit_price),
             "totalPrice": float(self.unit_price * self.quantity),
             "currency": self.currency,
         }
-        return item | {"expirationDateTimeUtc": stamp(self.expires_at)} if expiry else item
+        return item | {"expirationDateTimeUtc": rokt_time(self.expires_at)} if expiry else item
 
     def to_state(self) -> dict[str, Any]:
-        """Spell it for `GET /_emulator/state`."""
+        """Return the JSON for `GET /_emulator/state`."""
         return self.to_item(expiry=True) | {
             "cartId": self.cart_id,
             "catalogItemId": self.catalog_item_id,
@@ -75,7 +75,7 @@ class Reservation:
 
 @dataclass(slots=True)
 class Order:
-    """A purchase; `confirms` counts the calls that were answered with a success."""
+    """A purchase. `confirms` counts the successful calls."""
 
     order_id: str
     cart_id: str
@@ -86,7 +86,7 @@ class Order:
     confirms: int = 0
 
     def to_state(self) -> dict[str, Any]:
-        """Spell it for `GET /_emulator/state`."""
+        """Return the JSON for `GET /_emulator/state`."""
         return {
             "cartId": self.cart_id,
             "sessionId": self.session_id,

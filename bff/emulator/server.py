@@ -1,9 +1,11 @@
-"""The emulator's HTTP server: threads, HTTP/1.1 with connections kept open, and a hand on the wire.
+"""The emulator's HTTP server: HTTP/1.1 with kept-alive connections, a thread each.
 
-It exists beside the ready-made WSGI servers because the faults need the socket (`wire.py`). It
-serves one application on one address and knows nothing of the Cart API. Answers are sent in one
-piece with a `Content-Length`. A request needs one too: a chunked body is a 411, one over 1 MiB a
-413.
+Two needs rule out the ready-made WSGI servers. The faults need the socket (`wire.py`), and clients
+need kept-alive connections, as Rokt has them. Werkzeug's server gives out the socket but closes the
+connection after each response.
+
+Responses are sent in one piece with a `Content-Length`. A request needs one too: a chunked body is
+a 411, a body over 1 MiB a 413.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import io
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socket import SHUT_RDWR, socket
@@ -22,6 +24,8 @@ from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
+from werkzeug.test import run_wsgi_app
+
 from bff.emulator.app import create_emulator
 from bff.emulator.settings import EmulatorSettings
 from bff.emulator.wire import ENVIRON_KEY, Outgoing, Wire
@@ -30,7 +34,7 @@ MAX_BODY = 1024 * 1024
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection; one call of the application for each request on it."""
+    """One connection. Each request on it is one call of the app."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -49,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
             sys.stderr.write(f"{self.client_address[0]} {format % args}\n")
 
     def serve(self) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             self.close_connection = True
@@ -64,26 +68,32 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the client left in the middle
+        if len(body) < int(length):  # the client disconnected in the middle
             self.close_connection = True
             return
         wire = Wire(self.server.stopping)
-        status, headers, answer = _call(self.server.app, self._environ(body, wire))
+        chunks, status, found = run_wsgi_app(
+            self.server.app, self._environ(body, wire), buffered=True
+        )
+        response = b"".join(chunks)
         self.log_request(status[:3])
-        headers = (*headers, ("Date", self.date_time_string()))
-        out = Outgoing(self.connection, status, headers, answer, self.server.stopping)
-        if wire.act is not None:
+        headers = [
+            pair for pair in found if pair[0].lower() not in ("content-length", "connection")
+        ]
+        headers.append(("Date", self.date_time_string()))
+        out = Outgoing(self.connection, status, tuple(headers), response, self.server.stopping)
+        if wire.wire_fault is not None:
             self.close_connection = True
-            wire.act(out)
+            wire.wire_fault(out)
             return
-        sent = b"" if self.command == "HEAD" else answer
-        out.send(out.head(len(answer), close=self.close_connection) + sent)
+        sent = b"" if self.command == "HEAD" else response
+        out.send(out.head(len(response), close=self.close_connection) + sent)
 
-    # the base class looks for these names
+    # the base class calls these names
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = serve  # noqa: N815
 
     def _environ(self, body: bytes, wire: Wire) -> dict[str, Any]:
-        # as it was sent: the base class mends a doubled slash in `self.path`
+        # The base class removes a doubled slash from `self.path`.
         path, _, query = self.requestline.split()[1].partition("?")
         host, port = self.server.server_address[:2]
         environ: dict[str, Any] = {
@@ -115,35 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
         return environ
 
 
-def _call(
-    app: WSGIApplication, environ: dict[str, Any]
-) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
-    """Call a WSGI application and collect its answer: status line, headers, body."""
-    started: list[tuple[str, list[tuple[str, str]]]] = []
-    written: list[bytes] = []
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], *_: object
-    ) -> Callable[[bytes], object]:
-        started.append((status, headers))
-        return written.append
-
-    chunks: Iterable[bytes] = app(environ, start_response)
-    try:
-        body = b"".join(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    status, headers = started[-1]
-    kept = tuple(
-        pair for pair in headers if pair[0].lower() not in {"content-length", "connection"}
-    )
-    return status, kept, b"".join(written) + body
-
-
 class _Server(ThreadingMixIn, TCPServer):
-    """Accepts connections, a thread each, and can end those that are still open."""
+    """Accepts connections, with a thread each, and can close the open ones."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -158,42 +141,49 @@ class _Server(ThreadingMixIn, TCPServer):
         super().__init__(address, _Handler)
 
     def opened(self, connection: socket) -> None:
-        """Remember a connection."""
+        """Add an open connection."""
         with self._changed:
             self._open.add(connection)
 
     def closed(self, connection: socket) -> None:
-        """Forget a connection."""
+        """Remove a closed connection."""
         with self._changed:
             self._open.discard(connection)
             self._changed.notify_all()
 
     def end_connections(self) -> None:
-        """End what is open, and wait until its threads have let go."""
+        """Close the open connections, and wait until their threads have ended."""
         self.stopping.set()
         with self._changed:
             for connection in self._open:
                 try:
                     connection.shutdown(SHUT_RDWR)
-                except OSError:  # gone by itself
+                except OSError:  # closed already
                     continue
             self._changed.wait_for(lambda: not self._open, timeout=5)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that gave up waiting is what many faults are for.
+        # Many faults make clients disconnect.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class EmulatorServer:
-    """The emulator at an address of its own. Port 0 takes a free one; `url` says which.
+    """The emulator at an address of its own. Port 0 chooses a free port, which `url` has.
 
     ```python
     with EmulatorServer(EmulatorSettings(reservation_seconds=2)) as emulator:
         requests.post(emulator.url + "/v1/cart/reserve", …)
     ```
 
-    The address is taken when the object is made, so a port in use raises `OSError` there.
+    Args:
+        settings: The settings at the start and after a reset.
+        host: The address to listen on.
+        port: The port to listen on.
+        access_log: Whether to write a line for each request to stderr.
+
+    Raises:
+        OSError: The port is in use.
     """
 
     def __init__(
@@ -213,11 +203,11 @@ class EmulatorServer:
 
     @property
     def url(self) -> str:
-        """The address without a slash at its end."""
+        """The address, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Serve in a thread of its own; returns at once."""
+        """Serve in a new thread. Returns at once."""
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self.serve_forever, name=f"emulator-{self.port}", daemon=True
@@ -226,12 +216,12 @@ class EmulatorServer:
         return self
 
     def serve_forever(self) -> None:
-        """Serve in this thread until `stop` is called from another one."""
+        """Serve in this thread until another one calls `stop`."""
         self._serving = True
         self._server.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
-        """Stop serving and end every connection. Harmless when done twice."""
+        """Stop serving and close every connection. A second call does nothing."""
         if self._server.stopping.is_set():
             return
         if self._serving or self._thread is not None:
@@ -261,7 +251,18 @@ def run(
     access_log: bool = False,
     echo: Callable[[str], object] = print,
 ) -> None:
-    """Serve from a command line until SIGINT or SIGTERM. A port in use raises `OSError`."""
+    """Serve until SIGINT or SIGTERM, for the command line.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on.
+        settings: The settings at the start.
+        access_log: Whether to write a line for each request to stderr.
+        echo: Prints a line.
+
+    Raises:
+        OSError: The port is in use.
+    """
     settings = settings or EmulatorSettings()
     ended = threading.Event()
 
@@ -270,7 +271,7 @@ def run(
 
     with EmulatorServer(settings, host, port, access_log=access_log) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, end)  # for good: the process is to end, whatever comes again
+            signal.signal(number, end)  # not restored: the process ends
         echo(f"Cart API emulator at {server.url} (controls under {server.url}/_emulator/)")
         echo(f"rokt-api-key: {settings.api_key}   rokt-tag-id: {settings.tag_id}")
         ended.wait()

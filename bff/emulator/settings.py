@@ -1,7 +1,7 @@
-"""What the emulator is set to: who may call it, how it answers where Rokt is silent, what it sells.
+"""The emulator's settings: its credentials, its behaviour where Rokt is silent, its catalogue.
 
 `EmulatorSettings` is frozen. A change at run time makes a new one, and a reset goes back to the
-first. Amounts are `Decimal` in the currency's main unit, times are seconds.
+first. Amounts are `Decimal` in the currency's main unit. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ERROR_VALUES: Final[tuple[ErrorValue, ...]] = get_args(ErrorValue)
 
 @dataclass(frozen=True, slots=True)
 class CatalogItem:
-    """One thing that can be offered; `stock` is what is free now, apart from what is held."""
+    """An item that can be offered. `stock` is the free stock, without what is reserved."""
 
     catalog_item_id: str
     name: str
@@ -87,20 +87,26 @@ DEFAULT_CATALOG: Final[tuple[CatalogItem, ...]] = (
 class EmulatorSettings:
     """How the emulator behaves.
 
-    api_key, tag_id: the only ones that are let in.
-    reservation_seconds: how long a reservation holds stock and price. Rokt's own is unknown.
-    rejection_form: how a reserve shows that an item was rejected (see `rejection.py`).
-    rejection_status: the word in an item's `status` when the form is "status".
-    error_value: an error names an item by an object with its ids, or by the bare cartItemId.
-    repeat_confirm, repeat_release, repeat_cancel: the answer to the same call once more: "ok", the
-        success again without a second effect; "error", a 422.
-    confirm_needs_session: whether a confirm with items must carry `rokt-session-id`. The
-        documentation calls it optional for a confirm without items and is silent about the rest.
-    body_on_401: the documentation allows a 401 with no body.
-    accept_unissued: take a cartItemId that no impression gave out when it ends in ":" and a known
-        catalogItemId.
-    placements: whether there is anything to show. max_total: the most items in one placement.
-    catalog: what is sold at the start.
+    Attributes:
+        api_key: The only key that is accepted.
+        tag_id: The only tag that is accepted.
+        reservation_seconds: How long a reservation lasts. Rokt's own time is unknown.
+        rejection_form: How a reserve response shows a rejected item (see `rejection.py`).
+        rejection_status: The `status` of a rejected item in the form "status".
+        error_value: An error names an item by an object with its ids ("object"), or by the bare
+            cartItemId ("id").
+        repeat_confirm: The response to a repeated confirm: "ok" is the success again without a
+            second effect, "error" a 422.
+        repeat_release: The same for a repeated release.
+        repeat_cancel: The same for a repeated cancel.
+        confirm_needs_session: Whether a confirm with items needs `rokt-session-id`. The
+            documentation calls it optional without items, and is silent about the rest.
+        body_on_401: Whether a 401 has a body. The documentation allows both.
+        accept_unissued: Accept a cartItemId that no impression issued, if it ends in ":" and a
+            known catalogItemId.
+        placements: Whether there is anything to show.
+        max_total: The most items in one placement.
+        catalog: The catalogue at the start.
     """
 
     api_key: str = "emulator-key"
@@ -120,7 +126,11 @@ class EmulatorSettings:
     catalog: tuple[CatalogItem, ...] = DEFAULT_CATALOG
 
     def __post_init__(self) -> None:
-        """Refuse what the emulator could not act on. Raises `ValueError`, naming the setting."""
+        """Check the values.
+
+        Raises:
+            ValueError: A value is invalid. The message names the setting.
+        """
         for name in ("api_key", "tag_id"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must not be empty")

@@ -1,13 +1,15 @@
 """The emulator's memory and its rules: stock, impressions, reservations, orders and the clock.
 
-One lock guards all of it, so two reserves for the last item cannot both win. Reservations lapse by
-the emulator's own clock, lazily: whatever looks next gives the stock back first. Everything stays
-in memory until a reset; only the impressions are bounded.
+One lock guards everything, so two reserves for the last item cannot both succeed. Reservations
+expire by the emulator's own clock. Each call first returns the stock of expired ones. Everything
+stays in memory until a reset. Only the impressions are bounded.
 
-Decided here where the documentation is silent: reserving a cartItemId again makes a second
-reservation; a call with several items is carried out for all of them or for none; a reservation
-counts for the cart that made it; a confirm must not contradict the quantity and price that the
-reservation holds.
+The documentation is silent about these rules:
+
+- To reserve a cartItemId again makes a second reservation.
+- A call with several items takes effect for all of them or for none.
+- A reservation belongs to the cart that made it.
+- A confirm must have the quantity and price of the reservation, or leave them out.
 """
 
 from __future__ import annotations
@@ -19,16 +21,23 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from bff.emulator.confirmation import Confirming, Purchase, obstacle, order_of, sale
+from bff.emulator.confirmation import ConfirmLine, Purchase, confirm_error, new_order, new_sale
 from bff.emulator.errors import ApiError, ApiFault, Code
-from bff.emulator.records import Order, Reservation, stamp
-from bff.emulator.rejection import Asked, Tweak, decide, hold, refusal, reserve_answer
+from bff.emulator.records import Order, Reservation, rokt_time
+from bff.emulator.rejection import (
+    ItemFault,
+    ReserveLine,
+    decide,
+    new_reservation,
+    reserve_body,
+    reserve_error,
+)
 from bff.emulator.settings import CatalogItem, EmulatorSettings
-from bff.emulator.stock import CatalogChange, Shelf
+from bff.emulator.stock import CatalogChange, Stock
 
 
 class State:
-    """All that the emulator knows. Safe to use from many threads."""
+    """The memory of one emulator. Thread-safe."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._first = settings
@@ -37,91 +46,105 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start: settings, catalogue, clock; no reservation, no order."""
+        """Go back to the start: settings, catalogue and clock, without reservations and orders."""
         with self._lock:
             self.generation += 1
             self.settings = self._first
             self._offset = timedelta(0)
-            self._shelf = Shelf(self._first.catalog)
+            self._stock = Stock(self._first.catalog)
             self._reservations: dict[str, Reservation] = {}
             self._orders: dict[str, Order] = {}
-            self._lapsing: list[tuple[datetime, str]] = []
+            self._expiries: list[tuple[datetime, str]] = []
 
     # clock, settings, catalogue
 
     def now(self) -> datetime:
-        """Give the emulator's time, UTC."""
+        """Return the emulator's time, in UTC."""
         return datetime.now(UTC) + self._offset
 
     def move_clock(self, seconds: float) -> datetime:
-        """Move the time on and give it."""
+        """Move the clock on and return the new time."""
         with self._lock:
             self._offset += timedelta(seconds=seconds)
             return self.now()
 
     def change_settings(self, **changes: Any) -> EmulatorSettings:
-        """Take other settings until the next reset."""
+        """Change settings until the next reset."""
         with self._lock:
             self.settings = replace(self.settings, **changes)
             return self.settings
 
     def catalog(self) -> tuple[CatalogItem, ...]:
-        """Give the catalogue with the stock that is free now."""
+        """Return the catalogue with the free stock."""
         with self._lock:
-            self._lapse()
-            return tuple(self._shelf.items.values())
+            self._expire()
+            return tuple(self._stock.items.values())
 
     def change_catalog(self, edit: Callable[[tuple[CatalogItem, ...]], CatalogChange]) -> None:
-        """Change the catalogue by what `edit` makes of the present one; nothing comes between."""
+        """Change the catalogue under the lock. `edit` returns the change to the present one."""
         with self._lock:
             change = edit(self.catalog())
-            self._shelf.put(change.items, keep=not change.replace)
+            self._stock.put(change.items, keep=not change.replace)
             if change.placements is not None:
                 self.change_settings(placements=change.placements)
 
     def issue(self, item: CatalogItem) -> str:
-        """Make a fresh cartItemId for an impression of an item."""
+        """Create a new cartItemId for an impression of an item."""
         with self._lock:
-            return self._shelf.issue(item)
+            return self._stock.issue(item)
 
     # the Cart API
 
     def reserve(
-        self, cart_id: str, session_id: str, lines: Sequence[Asked], tweak: Tweak
+        self, cart_id: str, session_id: str, lines: Sequence[ReserveLine], item_fault: ItemFault
     ) -> tuple[dict[str, Any], bool]:
-        """Reserve what can be; give the answer and whether anything was. Raises `ApiError`."""
+        """Reserve the lines as far as possible.
+
+        Returns:
+            The body, and whether anything was reserved.
+
+        Raises:
+            ApiError: The form of a rejected line makes the whole request a 422.
+        """
         with self._lock:
-            self._lapse()
+            self._expire()
             settings = self.settings
-            free = self._shelf.free()
+            free = self._stock.free()
             decisions = []
             for line in lines:
                 item = self._find(line.cart_item_id)
                 left = free[item.catalog_item_id] if item else 0
-                decision = decide(line, item, left, tweak, settings.rejection_form)
+                decision = decide(line, item, left, item_fault, settings.rejection_form)
                 decisions.append(decision)
                 if item:
                     free[item.catalog_item_id] -= decision.granted
-            refused = refusal(decisions, settings)
-            if refused:
-                raise refused
+            error = reserve_error(decisions, settings)
+            if error:
+                raise error
             expires_at = self.now() + timedelta(seconds=settings.reservation_seconds)
             outcomes: list[tuple[Any, Reservation | None]] = []
             for decision in decisions:
                 made = None
                 if decision.item and decision.granted:
-                    made = hold(decision, decision.item, cart_id, session_id, expires_at)
-                    self._shelf.take(made)
+                    made = new_reservation(decision, decision.item, cart_id, session_id, expires_at)
+                    self._stock.take(made)
                     self._reservations[made.reservation_id] = made
-                    heapq.heappush(self._lapsing, (expires_at, made.reservation_id))
+                    heapq.heappush(self._expiries, (expires_at, made.reservation_id))
                 outcomes.append((decision, made))
             effect = any(made is not None for _, made in outcomes)
-            return reserve_answer(cart_id, outcomes, expires_at, settings), effect
+            return reserve_body(cart_id, outcomes, expires_at, settings), effect
 
-    def confirm(self, purchase: Purchase, tweak: Tweak) -> tuple[dict[str, Any], bool]:
-        """Confirm all lines or none; give the answer and whether it changed anything."""
+    def confirm(self, purchase: Purchase, item_fault: ItemFault) -> tuple[dict[str, Any], bool]:
+        """Confirm all lines or none.
+
+        Returns:
+            The body, and whether anything changed.
+
+        Raises:
+            ApiError: A line cannot be confirmed.
+        """
         with self._lock:
-            self._lapse()
+            self._expire()
             order = self._orders.get(purchase.order_id)
             if order and order.cart_id != purchase.cart_id:
                 fault = ApiFault(Code.OTHER_CART, {"orderId": purchase.order_id})
@@ -130,7 +153,7 @@ class State:
             fresh: list[Reservation] = []
             known: list[Reservation] = []
             for line in purchase.lines:
-                found = self._to_confirm(line, purchase, order, tweak)
+                found = self._find_reservation(line, purchase, order, item_fault)
                 if isinstance(found, ApiFault):
                     faults.append(found)
                 elif found.state == "reserved":
@@ -141,18 +164,18 @@ class State:
             if again and self.settings.repeat_confirm == "error":
                 values = [r.names for r in known] or [{"orderId": purchase.order_id}]
                 faults += [ApiFault(Code.ALREADY_CONFIRMED, value) for value in values]
-            short = self._shelf.short_of(r for r in fresh if not r.held)
+            short = self._stock.out_of_stock(r for r in fresh if not r.held)
             faults += [ApiFault(Code.OUT_OF_STOCK, {"cartItemId": r.cart_item_id}) for r in short]
             if faults:
                 raise ApiError(422, "The order cannot be confirmed.", faults)
             effect = order is None or bool(fresh)
             if order is None:
-                order = order_of(purchase)
+                order = new_order(purchase)
                 self._orders[order.order_id] = order
             order.confirms += 1
             for reservation in fresh:
                 if not reservation.held:
-                    self._shelf.take(reservation)
+                    self._stock.take(reservation)
                     self._reservations[reservation.reservation_id] = reservation
                 reservation.state = "confirmed"
                 reservation.order_id = order.order_id
@@ -164,9 +187,16 @@ class State:
     def release(
         self, cart_id: str, lines: Sequence[tuple[str, str]]
     ) -> tuple[dict[str, Any], bool]:
-        """Give all of these reservations back or none; lines are (cartItemId, reservation id)."""
+        """Release all lines or none. A line is (cartItemId, itemReservationId).
+
+        Returns:
+            The body, and whether anything changed.
+
+        Raises:
+            ApiError: A line cannot be released.
+        """
         with self._lock:
-            self._lapse()
+            self._expire()
             faults: list[ApiFault] = []
             fresh: list[Reservation] = []
             for cart_item_id, reservation_id in lines:
@@ -188,19 +218,26 @@ class State:
                 raise ApiError(422, "The items cannot be released.", faults)
             for reservation in fresh:
                 reservation.state = "released"
-                self._shelf.give_back(reservation)
+                self._stock.give_back(reservation)
             items = [{"cartItemId": c, "itemReservationId": r} for c, r in lines]
             return {"cartId": cart_id, "items": items}, bool(fresh)
 
     def cancel(self, reservation_id: str) -> bool:
-        """Cancel a confirmed item; give whether this call did it. Raises `ApiError`."""
+        """Cancel a confirmed item.
+
+        Returns:
+            Whether this call canceled it.
+
+        Raises:
+            ApiError: The item cannot be canceled.
+        """
         with self._lock:
-            self._lapse()
+            self._expire()
             found = self._reservations.get(reservation_id)
             if found is None:
                 raise _no_cancel(Code.RESERVATION_NOT_FOUND, {"itemReservationId": reservation_id})
             found.cancel_calls += 1
-            item = self._shelf.items.get(found.catalog_item_id)
+            item = self._stock.items.get(found.catalog_item_id)
             if found.state == "cancelled":
                 if self.settings.repeat_cancel == "ok":
                     return False
@@ -211,33 +248,33 @@ class State:
                 raise _no_cancel(Code.CANCEL_REFUSED, found.names)
             found.state = "cancelled"
             found.cancelled += 1
-            self._shelf.give_back(found)
+            self._stock.give_back(found)
             return True
 
     def to_json(self) -> dict[str, Any]:
-        """Spell it all for `GET /_emulator/state`."""
+        """Return the JSON for `GET /_emulator/state`."""
         with self._lock:
-            self._lapse()
-            all_of_them = list(self._reservations.values())
+            self._expire()
+            reservations = list(self._reservations.values())
             return {
-                "now": stamp(self.now()),
-                "catalog": self._shelf.to_state(all_of_them),
-                "reservations": {r.reservation_id: r.to_state() for r in all_of_them},
+                "now": rokt_time(self.now()),
+                "catalog": self._stock.to_state(reservations),
+                "reservations": {r.reservation_id: r.to_state() for r in reservations},
                 "orders": {key: order.to_state() for key, order in self._orders.items()},
             }
 
     # inside the lock
 
-    def _lapse(self) -> None:
+    def _expire(self) -> None:
         now = self.now()
-        while self._lapsing and self._lapsing[0][0] <= now:
-            reservation = self._reservations[heapq.heappop(self._lapsing)[1]]
+        while self._expiries and self._expiries[0][0] <= now:
+            reservation = self._reservations[heapq.heappop(self._expiries)[1]]
             if reservation.state == "reserved":
                 reservation.state = "lapsed"
-                self._shelf.give_back(reservation)
+                self._stock.give_back(reservation)
 
     def _find(self, cart_item_id: str) -> CatalogItem | None:
-        return self._shelf.find(cart_item_id, accept_unissued=self.settings.accept_unissued)
+        return self._stock.find(cart_item_id, accept_unissued=self.settings.accept_unissued)
 
     def _own(self, cart_id: str, cart_item_id: str, reservation_id: str) -> Reservation | None:
         found = self._reservations.get(reservation_id)
@@ -245,40 +282,40 @@ class State:
             return found
         return None
 
-    def _to_confirm(
-        self, line: Confirming, purchase: Purchase, order: Order | None, tweak: Tweak
+    def _find_reservation(
+        self, line: ConfirmLine, purchase: Purchase, order: Order | None, item_fault: ItemFault
     ) -> Reservation | ApiFault:
-        """Find or make what a line confirms, or say why it cannot be."""
+        """Return the reservation or sale of a line, or an error."""
         if line.reservation_id is None:
-            return self._to_buy(line, purchase, order, tweak)
+            return self._find_sale(line, purchase, order, item_fault)
         found = self._own(purchase.cart_id, line.cart_item_id, line.reservation_id)
         if found is None:
             value = {"cartItemId": line.cart_item_id, "itemReservationId": line.reservation_id}
             return ApiFault(Code.RESERVATION_NOT_FOUND, value)
         found.confirm_calls += 1
-        code = obstacle(found, line, purchase.order_id)
+        code = confirm_error(found, line, purchase.order_id)
         if code:
             return ApiFault(code, found.names)
-        kind = tweak.on(found.cart_item_id, found.catalog_item_id)
+        kind = item_fault.on(found.cart_item_id, found.catalog_item_id)
         if found.state == "reserved" and kind == "reject":
             return ApiFault(Code.ITEM_REJECTED, found.names)
         return found
 
-    def _to_buy(
-        self, line: Confirming, purchase: Purchase, order: Order | None, tweak: Tweak
+    def _find_sale(
+        self, line: ConfirmLine, purchase: Purchase, order: Order | None, item_fault: ItemFault
     ) -> Reservation | ApiFault:
-        """Make the sale of an item that was not reserved, or find it in the order."""
+        """Return the sale of an item that was not reserved: an earlier one, or a new one."""
         names = {"cartItemId": line.cart_item_id}
         quantity = line.quantity or 0
         for sold in order.reservations if order else ():
             if not sold.held and sold.cart_item_id == line.cart_item_id:
                 sold.confirm_calls += 1
-                same = sold.quantity == quantity
-                return sold if same else ApiFault(Code.QUANTITY_MISMATCH, names)
+                is_same = sold.quantity == quantity
+                return sold if is_same else ApiFault(Code.QUANTITY_MISMATCH, names)
         item = self._find(line.cart_item_id)
         if item is None:
             return ApiFault(Code.UNKNOWN_ITEM, names)
-        return sale(line, purchase, item, tweak, self.now())
+        return new_sale(line, purchase, item, item_fault, self.now())
 
 
 def _no_cancel(code: Code, names: dict[str, Any]) -> ApiError:

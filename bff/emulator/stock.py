@@ -1,6 +1,6 @@
-"""The catalogue with its free stock, and the impressions that were drawn from it.
+"""The catalogue with its free stock, and the cartItemIds of its impressions.
 
-Not guarded by itself: it lives inside `State` and under its lock.
+It has no lock of its own: `State` holds it under its lock.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from uuid import uuid4
 from bff.emulator.records import Reservation
 from bff.emulator.settings import CatalogItem
 
-# Impressions live as long as a page; a load test makes them by the thousand.
+# An impression is needed as long as its page is open. A load test makes thousands of them.
 ISSUED_LIMIT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogChange:
-    """A change of the catalogue; `placements` None leaves that setting as it is."""
+    """A change of the catalogue. If `placements` is None, that setting stays as it is."""
 
     items: tuple[CatalogItem, ...]
     placements: bool | None
     replace: bool
 
 
-class Shelf:
-    """What is sold, by catalogItemId."""
+class Stock:
+    """The items on sale, by catalogItemId."""
 
     def __init__(self, items: Iterable[CatalogItem]) -> None:
         self.items = {item.catalog_item_id: item for item in items}
         self._issued: dict[str, str] = {}
 
     def put(self, items: Iterable[CatalogItem], *, keep: bool) -> None:
-        """Put items in; without `keep` they are the whole catalogue."""
+        """Add or replace items. Without `keep` they are the whole catalogue."""
         kept = self.items if keep else {}
         self.items = kept | {item.catalog_item_id: item for item in items}
 
     def issue(self, item: CatalogItem) -> str:
-        """Make a fresh cartItemId for an impression of an item."""
+        """Create a new cartItemId for an impression of an item."""
         cart_item_id = f"v1:{uuid4()}:{item.catalog_item_id}"
         self._issued[cart_item_id] = item.catalog_item_id
         while len(self._issued) > ISSUED_LIMIT:
@@ -48,10 +48,12 @@ class Shelf:
         return cart_item_id
 
     def find(self, cart_item_id: str, *, accept_unissued: bool) -> CatalogItem | None:
-        """Give the item that a cartItemId is an impression of.
+        """Return the item of a cartItemId, or None.
 
-        One that was never given out counts when it ends in ":" and a known catalogItemId, and
-        `accept_unissued` says so.
+        Args:
+            cart_item_id: The id of an impression.
+            accept_unissued: Also accept an id that was never issued, if it ends in ":" and a
+                known catalogItemId.
         """
         key = self._issued.get(cart_item_id)
         if key is None and accept_unissued:
@@ -60,19 +62,19 @@ class Shelf:
         return self.items.get(key) if key else None
 
     def free(self) -> dict[str, int]:
-        """Give the free stock of every item."""
+        """Return the free stock of every item."""
         return {key: item.stock for key, item in self.items.items()}
 
     def take(self, reservation: Reservation) -> None:
-        """Take what a reservation or a sale is about from the stock."""
+        """Subtract the quantity of a reservation or sale from the free stock."""
         self._add(reservation, -reservation.quantity)
 
     def give_back(self, reservation: Reservation) -> None:
-        """Put it back into the stock."""
+        """Add the quantity of a reservation or sale to the free stock again."""
         self._add(reservation, reservation.quantity)
 
-    def short_of(self, wanted: Iterable[Reservation]) -> list[Reservation]:
-        """Give those that the stock does not suffice for, first come first served."""
+    def out_of_stock(self, wanted: Iterable[Reservation]) -> list[Reservation]:
+        """Return those for which the stock is not enough. Earlier ones come first."""
         free = self.free()
         short = []
         for reservation in wanted:
@@ -82,7 +84,7 @@ class Shelf:
         return short
 
     def to_state(self, reservations: Iterable[Reservation]) -> dict[str, Any]:
-        """Spell prices, free stock and what is held and sold, for `GET /_emulator/state`."""
+        """Return prices and counts for `GET /_emulator/state`."""
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for reservation in reservations:
             counts[reservation.catalog_item_id, reservation.state] += reservation.quantity
@@ -99,5 +101,5 @@ class Shelf:
 
     def _add(self, reservation: Reservation, quantity: int) -> None:
         item = self.items.get(reservation.catalog_item_id)
-        if item:  # the catalogue may have been replaced since
+        if item:  # None if the catalogue was replaced since
             self.items[item.catalog_item_id] = replace(item, stock=item.stock + quantity)

@@ -1,9 +1,9 @@
-"""Faults that act on the connection itself: cut, reset, truncated, dripping and endless answers.
+"""Faults on the connection: dropped, reset, truncated, dripping and endless responses.
 
-WSGI hides the connection from an application. So the emulator's own server puts a `Wire` into the
-WSGI environment; a view sets its `act`, and the server lets that act send the answer (or not) in
-place of the ordinary sending. Another WSGI server has no wire, and then such faults are refused
-when they are set rather than ignored when they are due.
+WSGI hides the connection from an application. So the emulator's server puts a `Wire` into the WSGI
+environ. The app sets its `wire_fault`. Then the server calls that function to send the response, or
+not, instead of sending it itself. Other WSGI servers have no wire, so these faults are rejected
+there when they are set.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from threading import Event
 
 ENVIRON_KEY = "emulator.wire"
 
-# "Endless" for a client with any limit of its own, yet not for ever when one has none.
+# More than any client with a limit reads. It ends for a client without one.
 ENDLESS_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An answer that is ready to be sent. `stopping` is set when the server shuts down."""
+    """A response that is ready to be sent. `stopping` is set when the server shuts down."""
 
     connection: socket.socket
     status: str
@@ -43,78 +43,78 @@ class Outgoing:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def send(self, data: bytes) -> None:
-        """Send all of it at once."""
+        """Send all bytes."""
         self.connection.sendall(data)
 
     def close(self) -> None:
-        """End the connection in good order (FIN)."""
-        with suppress(OSError):  # the client was faster
+        """Close the connection in order (FIN)."""
+        with suppress(OSError):  # the client closed it first
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-Act = Callable[[Outgoing], None]
+WireFault = Callable[[Outgoing], None]
 
 
 @dataclass(slots=True)
 class Wire:
-    """What a view may ask of the server for the answer to one call."""
+    """The server's side of one call, for the app."""
 
     stopping: Event
-    act: Act | None = None
+    wire_fault: WireFault | None = None
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
+        """Wait, but no longer than the server runs."""
         self.stopping.wait(seconds)
 
 
 def drop(out: Outgoing) -> None:
-    """Close the connection; nothing is answered."""
+    """Close the connection without a response."""
     out.close()
 
 
 def reset(out: Outgoing) -> None:
-    """Reset the connection (RST); nothing is answered."""
-    # Lingering for zero seconds makes the close a reset. The descriptor is closed here because the
-    # server's own tidy end would send a FIN first.
+    """Reset the connection (RST) without a response."""
+    # A linger time of zero makes the close a reset. The descriptor is closed here, because the
+    # server's own close would send a FIN first.
     out.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(out.connection.detach())
 
 
 def truncate(out: Outgoing) -> None:
-    """Promise the whole body and send half of it. An empty body is promised 20 bytes."""
+    """Announce the whole length and send half of the body. For an empty body, announce 20 bytes."""
     out.send(out.head(len(out.body) or 20, close=False) + out.body[: len(out.body) // 2])
     out.close()
 
 
-def hang(seconds: float) -> Act:
-    """Say nothing for a while, then close the connection."""
+def hang(seconds: float) -> WireFault:
+    """Wait, then close the connection without a response."""
 
-    def act(out: Outgoing) -> None:
+    def wire_fault(out: Outgoing) -> None:
         out.stopping.wait(seconds)
         out.close()
 
-    return act
+    return wire_fault
 
 
-def drip(seconds_per_byte: float) -> Act:
-    """Send the head at once and the body byte by byte, so that no single read takes long."""
+def drip(seconds_per_byte: float) -> WireFault:
+    """Send the head at once and the body byte by byte, so that no single read times out."""
 
-    def act(out: Outgoing) -> None:
+    def wire_fault(out: Outgoing) -> None:
         out.send(out.head(len(out.body), close=False))
         for n in range(len(out.body)):
             if out.stopping.wait(seconds_per_byte):
                 return
             out.send(out.body[n : n + 1])
 
-    return act
+    return wire_fault
 
 
 def endless(out: Outgoing) -> None:
-    """Send the body and go on with blanks, which are JSON as well, until the client hangs up."""
+    """Send the body, then spaces, which are valid JSON too, until the client disconnects."""
     out.send(out.head(None, close=True) + out.body)
-    blanks = b" " * 65_536
-    for _ in range(ENDLESS_BYTES // len(blanks)):
+    spaces = b" " * 65_536
+    for _ in range(ENDLESS_BYTES // len(spaces)):
         if out.stopping.is_set():
             break
-        out.send(blanks)
+        out.send(spaces)
     out.close()
