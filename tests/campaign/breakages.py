@@ -1,4 +1,4 @@
-"""Breaks one line of a copy of the package; its test must notice. The promises' lines are here."""
+"""Breaks one line in a copy of the package, whose test must then fail. Has the promises' lines."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tests import TOP
 from tests.support.processes import clean
 
 PARTS = ("bff", "static", "templates", "tests", "pyproject.toml")
-# A test that hangs because of what was broken has noticed too, but should say so in time.
+# A test may hang because of the broken line, but must fail within this time.
 PATIENCE = 170.0
 
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One line of ``bff/<module>`` and what it is replaced with. The line has one place."""
+    """One line of ``bff/<module>``, which is there once, and its broken form."""
 
     module: str
     line: str
     instead: str
 
     def is_there(self) -> bool:
-        """Tell whether the line is in the code as it is now, once."""
+        """Tell whether the line is in the code, once."""
         lines = (TOP / "bff" / self.module).read_text().splitlines()
         return [line.strip() for line in lines].count(self.line) == 1
 
@@ -51,7 +51,7 @@ BREAKAGES: Mapping[int, Breakage] = {
     6: Breakage("checkout/confirm.py", "if row.state is State.CONFIRMING:", "if False:"),
     7: Breakage(
         "rokt/transport.py", "self._timer = threading.Timer(limit, self._end)",
-        # Longer than the limits with their slack, and no longer: it is waited for.
+        # Just longer than the limits with their slack, because the test waits for it.
         "self._timer = threading.Timer(limit + 4, self._end)",
     ),
     8: Breakage(
@@ -62,15 +62,16 @@ BREAKAGES: Mapping[int, Breakage] = {
 
 
 def is_noticed(promise: int, folder: Path) -> tuple[bool, str]:
-    """Run a promise's test with its line broken; also what was printed."""
+    """Run a promise's test with its line broken. Returns whether it fails, and its output."""
     selection = ["tests/campaign/test_promises.py", "-k", f"test_promise_{promise}_"]
     return fails_with(BREAKAGES[promise], selection, folder)
 
 
 def fails_with(breakage: Breakage, selection: Sequence[str], folder: Path) -> tuple[bool, str]:
-    """Run these tests on a copy in ``folder`` with a line broken; also what was printed.
+    """Run these tests on a copy in ``folder`` with a line broken.
 
-    Noticed means that a test failed, not that it could not be run.
+    Returns:
+        Whether a test failed, and the output. A test that cannot be run has not failed.
     """
     ignored = shutil.ignore_patterns("__pycache__", "*.db", ".*_cache")
     for name in PARTS:
@@ -86,7 +87,7 @@ def fails_with(breakage: Breakage, selection: Sequence[str], folder: Path) -> tu
     lines[found] = f"{indent}{breakage.instead}\n"
     path.write_text("".join(lines))
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
-    # One kind of database will do: the lines are the same on both.
+    # One kind of database is enough: the lines are the same on both.
     command += ["--database", "sqlite", *selection]
     done = subprocess.run(
         command, cwd=folder, env=clean({"PYTHONPATH": str(folder)}), capture_output=True,

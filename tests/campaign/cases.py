@@ -1,8 +1,7 @@
-"""The grid: which fault, at which endpoint, at which moment of the call, for how long. Pure.
+"""The grid of faults: which fault, at which endpoint and moment of the call, for how long. Pure.
 
-A fault is what the emulator is told (``/_emulator/faults``), or what the gate before it does. A
-moment that makes no sense for a fault is in ``LEFT_OUT`` with its reason, and so is a fault that
-makes no sense at an endpoint.
+The emulator causes a fault (``/_emulator/faults``), or the gate before it does. ``LEFT_OUT`` has
+the moments that make no sense for a fault, each with its reason.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ MOMENTS: tuple[Moment, ...] = ("before", "middle", "after")
 REPEATS: tuple[Repeat, ...] = ("ok", "error")
 DATABASES: tuple[Database, ...] = ("sqlite", "postgresql")
 
-# Slower than usual, within every time limit of ``lane.SHORT``; and far beyond each of them.
+# SLOW is within every time limit of ``lane.SHORT``, HANG is far beyond each of them.
 SLOW, HANG = 0.1, 60.0
 SLOW_BYTE = 0.0002
-# No wait for the next byte reaches a limit, the whole answer never comes within one.
+# The wait for each byte is within the time limits, the wait for the whole response is not.
 DRIP = 0.15
 
-# What the gate does: the emulator cannot refuse a connection, nor end one within an answer.
+# Faults of the gate. The emulator cannot refuse a connection, nor end one within a response.
 SHUT = {"gate": "shut"}
 HOLE = {"gate": "hole"}
 CUT = {"gate": "cut"}
-# On top of what the emulator answers: a reset in the body of that.
+# The emulator sends its response, and the gate resets the connection in its body.
 CUT_BODY = {"gate": "cut body"}
 REFUSED = {"kind": "status", "status": 422}
 
@@ -90,7 +89,7 @@ FAULTS: Mapping[str, Mapping[Moment, Mapping[str, Any]]] = {
         "middle": {"kind": "status", "status": 401, **CUT_BODY},
     },
 }
-# A cancel is answered without a body, which else is what is slow or hangs in its middle.
+# The response to a cancel has no body to be slow or to hang in, so the gate stalls in its head.
 FAULTS_AT: Mapping[tuple[str, str, Moment], Mapping[str, Any]] = {
     ("cancel", "slow", "middle"): {"gate": "stall", "seconds": SLOW},
     ("cancel", "hang", "middle"): {"gate": "stall", "seconds": HANG},
@@ -115,10 +114,10 @@ LEFT_OUT: Mapping[tuple[str, Moment], str] = {
     ("401", "after"): _LIE,
 }
 
-# Ways of a reserve to say no, of an emulator's ``rejectionForm``.
+# The forms of a rejection in a reserve response: the emulator's ``rejectionForm``.
 FORMS = ("absent", "no_id", "smaller", "status", "error_value", "422_named", "422_all")
 PARKING, POSTER = "parking.standard", "poster.souvenir"
-# What is the matter with an item, rather than with the line to Rokt.
+# Faults of an item, not of the connection to Rokt.
 ITEM_FAULTS: Mapping[str, Mapping[str, Any]] = {
     **{
         f"rejected ({form})": {"kind": "reject", "catalogItemIds": [POSTER], "form": form}
@@ -129,7 +128,7 @@ ITEM_FAULTS: Mapping[str, Mapping[str, Any]] = {
     "partly": {"kind": "grant_less", "catalogItemIds": [PARKING], "quantity": 1},
     "sold out": {"kind": "no_stock", "catalogItemIds": [POSTER]},
 }
-# A call that outlasts its lease: somebody else makes it too before its answer is written down.
+# A call that outlasts its lease: another worker makes it too, before its outcome is written.
 OVERTAKEN: Mapping[str, Mapping[str, Any] | None] = {
     "overtaken": None,
     "overtaken, unanswered": {"kind": "reset", "when": "after"},
@@ -138,11 +137,18 @@ OVERTAKEN: Mapping[str, Mapping[str, Any] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. ``lasts``: one call long, until lifted after a while, never lifted, or lifted
-    after all was given up, and redriven.
+    """One case.
 
-    ``then``: a second fault, right after the first. ``repeat``: how Rokt answers a confirm and a
-    cancel that it has carried out before. ``accept``: the shopper takes a dearer price.
+    Attributes:
+        endpoint: The endpoint whose calls meet the fault, or Rokt as a whole.
+        fault: The name of the fault.
+        moment: When it occurs: before, during or after the response.
+        lasts: "once" is one call. "lifted" ends after some attempts. "forever" does not end.
+            "redriven" ends after the call was given up, which is then redriven.
+        repeat: Rokt's response to a repeated confirm or cancel.
+        then: A second fault, right after the first.
+        accept: The shopper accepts a higher price.
+        database: The database.
     """
 
     endpoint: str
@@ -170,28 +176,28 @@ class Case:
         return ", ".join(words)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return what the emulator is told for the endpoint."""
+        """Return the faults to set in the emulator."""
         given = [{k: v for k, v in one.items() if k != "gate"} for one in self._told()]
         return [{**one, "times": self.times} for one in given if "kind" in one]
 
     @property
     def times(self) -> int | None:
-        """How many calls meet the fault; None: all, until it is lifted."""
+        """How many calls meet the fault. None: all, until it is lifted."""
         return 1 if self.lasts == "once" else None
 
     @property
     def gate(self) -> str | None:
-        """What the gate does: "shut", "hole", "cut", "cut body", "stall", or nothing."""
+        """The fault of the gate, None without one: "shut", "hole", "cut", "cut body" or "stall"."""
         return next((str(one["gate"]) for one in self._told() if "gate" in one), None)
 
     @property
     def silence(self) -> float:
-        """How many seconds a gate that stalls is silent."""
+        """For how many seconds a stalling gate sends nothing."""
         return next(float(one["seconds"]) for one in self._told() if "seconds" in one)
 
     @property
     def waits(self) -> bool:
-        """Tell whether time limits are waited for, so that they had better be short."""
+        """Tell whether the case waits for a time limit to pass, which then has to be short."""
         names = {self.fault, self.then[0] if self.then else ""}
         waits = any("retryAfter" in one for one in self._told())
         return waits or bool(names & {"hang", "black hole"})
@@ -208,9 +214,9 @@ class Case:
 
 
 def short() -> tuple[Case, ...]:
-    """Return every cell of the grid, once and until lifted, and Rokt down as a whole.
+    """Return every cell of the grid, for one call and until lifted, and an outage of all of Rokt.
 
-    Of the two cases of a cell one is on SQLite and one on PostgreSQL, in turns.
+    Each cell has a case on SQLite and one on PostgreSQL.
     """
     one, other = DATABASES
     in_turns = cycle((one, other, other, one))
@@ -233,7 +239,7 @@ def _cells(endpoint: str) -> Iterator[Case]:
 def _short() -> Iterator[Case]:
     for endpoint in ENDPOINTS:
         for case in _cells(endpoint):
-            # A repetition may come only after an attempt that took effect.
+            # Only an attempt that took effect leads to a repeated call.
             after = case.moment != "before" and endpoint in ("confirm", "cancel")
             yield replace(case, repeat="error" if after else "ok")
             yield replace(case, lasts="lifted")

@@ -1,4 +1,4 @@
-"""Lets pytest run a campaign's cases side by side: each test waits for its own row."""
+"""Lets pytest run the campaign's cases side by side. Each test waits for its own row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.campaign.runner import Campaign, Row
 from tests.campaign.verdict import Violation
 
 One = TypeVar("One", Case, Kill)
-# What a test is given: waits for the cases of a row and returns what is wrong, by case.
+# Waits for the cases of a row, and returns their violations by case.
 Judged = Callable[[Row], dict[str, list[str]]]
 
 
@@ -27,7 +27,7 @@ def by_row(cases: Iterable[One]) -> Mapping[Row, Sequence[One]]:
 
 
 def asked(request: pytest.FixtureRequest, name: str) -> list[Any]:
-    """Return this parameter of the tests of the module that this run of pytest asks for."""
+    """Return the values of a parameter in the selected tests of this module."""
     here = [item for item in request.session.items if item.path == request.path]
     found = [item.callspec.params.get(name) for item in here if hasattr(item, "callspec")]
     return [one for one in found if one is not None]
@@ -36,7 +36,7 @@ def asked(request: pytest.FixtureRequest, name: str) -> list[Any]:
 def judged(
     campaign: Campaign, request: pytest.FixtureRequest, rows: Mapping[Row, Sequence[Case | Kill]]
 ) -> Judged:
-    """Start the cases of these rows, on the databases that this run of pytest asks for."""
+    """Start the cases of these rows, on the selected databases."""
     database = request.config.getoption("--database")
     running: dict[Row, list[tuple[str, Future[list[Violation]]]]] = {
         row: [

@@ -1,4 +1,4 @@
-"""The lines that keep strangers out: how each is broken, and the test that notices."""
+"""The lines that keep attackers out: the broken form of each, and the test that fails then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.campaign.breakages import Breakage
 
 @dataclass(frozen=True, slots=True)
 class Defence:
-    """One line of defence; ``test`` fails without it."""
+    """One line of defence. ``test`` fails without it."""
 
     broken: Breakage
     test: str

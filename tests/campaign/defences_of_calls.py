@@ -1,4 +1,4 @@
-"""The lines that keep calls to Rokt safe, and what they carry secret: how each is broken."""
+"""The lines that keep calls to Rokt safe and their contents secret: the broken form of each."""
 
 from __future__ import annotations
 

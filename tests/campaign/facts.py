@@ -1,4 +1,4 @@
-"""What is known after a case: what the shop did and was told, what BFF has, what Rokt has."""
+"""What is known after a case: the shop's requests, our database, and Rokt's state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.shop import Shop, server_get
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of the shop's. ``limit``: the seconds within which it must be answered."""
+    """One request of the shop. It must have a response within ``limit`` seconds."""
 
     name: str
     seconds: float
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """One item as it was charged; amounts of the whole line and of one."""
+    """One item as it was charged: the amounts of the whole line and of one piece."""
 
     cart_item_id: str
     quantity: int
@@ -42,7 +42,7 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRow:
-    """A confirm as the outbox has it: its bytes, and the headers that were fixed with them."""
+    """A confirm in the outbox: its bytes and its fixed headers."""
 
     id: int
     order_id: str
@@ -53,15 +53,25 @@ class ConfirmRow:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a verdict is made of. Amounts are decimals, money of one currency.
+    """The input of a verdict. Amounts are decimals of one currency.
 
-    ``seen``: the unit price that the shopper saw of each cart item, or the dearer one they took.
-    ``locked``: at each quote, the totals that Rokt held by cart item id. ``paid``: what each
-    order was charged. ``to_cancel``: order and item of each cancel that was taken on. ``orders``,
-    ``state`` and ``journal`` are as HTTP has them. ``live``: cart item ids still held at Rokt when
-    nothing was owed any more, before time took them. ``may_lapse``: those of them that nobody
-    could know of or give back. ``met``: something really went wrong. ``may_refund``: Rokt refused
-    or never answered, so that money may have to go back.
+    Attributes:
+        seen: The unit price of each cart item that the shopper saw, or the higher one that they
+            accepted.
+        locked: The charged items of each quote, each with the totals that Rokt held for it.
+        paid: The items that each order was charged for.
+        to_cancel: The order and the item of each accepted cancel.
+        orders: The orders, as HTTP returns them.
+        state: The emulator's state, as HTTP returns it.
+        journal: The emulator's journal, as HTTP returns it.
+        confirms: The confirms in the outbox.
+        findings: The doctor's findings.
+        steps: The shop's requests.
+        owed: The calls that are still owed, by kind and number.
+        live: The cart item ids that Rokt still held when no call was owed any more.
+        may_lapse: Those of them that the shop could not know of, or could not give back.
+        met: The fault really occurred.
+        may_refund: Rokt refused or never responded, so a refund is allowed.
     """
 
     seen: Mapping[str, Decimal] = field(default_factory=dict)
@@ -82,7 +92,7 @@ class Facts:
 
 
 def charged_of(quote: Mapping[str, Any]) -> tuple[Charged, ...]:
-    """Read the items of a quote, as HTTP has it."""
+    """Read the items of a quote, as HTTP returns it."""
     return tuple(
         Charged(
             item["cartItemId"],
@@ -95,7 +105,7 @@ def charged_of(quote: Mapping[str, Any]) -> tuple[Charged, ...]:
 
 
 def totals_held(emulator: Client, cart_item_id: str) -> tuple[Decimal, ...]:
-    """Return the locked totals of what the emulator holds for a cart item now."""
+    """Return the locked totals of the emulator's reservations of a cart item."""
     return tuple(
         Decimal(str(one["totalPrice"]))
         for one in emulator.state()["reservations"].values()
@@ -104,16 +114,16 @@ def totals_held(emulator: Client, cart_item_id: str) -> tuple[Decimal, ...]:
 
 
 def live_at_rokt(emulator: Client) -> frozenset[str]:
-    """Return the cart item ids that are held at the emulator and not sold."""
+    """Return the cart item ids that are reserved at the emulator and not sold."""
     made = emulator.state()["reservations"].values()
     return frozenset(one["cartItemId"] for one in made if one["state"] == "reserved")
 
 
 def known_to_us(shop: Shop) -> frozenset[str]:
-    """Return the cart item ids that may be live: reserved for a cart, or their money due back.
+    """Return the cart item ids that may stay reserved: in a cart, or in an order to refund.
 
-    That the cart is still there is for the doctor to say. An order that needs a refund keeps what
-    it has at Rokt until it lapses: it may be redriven.
+    The doctor checks that the cart still exists. An order that needs a refund keeps its
+    reservations until they expire, because it may be redriven.
     """
     with shop.parts.store.read() as connection:
         rows = connection.execute(
@@ -125,7 +135,7 @@ def known_to_us(shop: Shop) -> frozenset[str]:
 
 
 def orders_of(shop: Shop) -> dict[str, Any]:
-    """Read every order, as HTTP has it."""
+    """Read every order, as HTTP returns it."""
     with shop.parts.store.read() as connection:
         ids = list(connection.execute(select(orders.c.id)).scalars())
     return {one: server_get(shop, f"/orders/{one}").json for one in ids}
@@ -142,12 +152,12 @@ def confirms_of(shop: Shop) -> tuple[ConfirmRow, ...]:
 
 
 def owed_by(shop: Shop) -> tuple[str, ...]:
-    """Return what is owed to Rokt still, by kind and number."""
+    """Return the calls to Rokt that are still owed, by kind and number."""
     query = select(outbox.c.kind, outbox.c.id).where(outbox.c.state == "queued")
     with shop.parts.store.read() as connection:
         return tuple(f"{row.kind} {row.id}" for row in connection.execute(query))
 
 
 def examine(shop: Shop) -> tuple[Finding, ...]:
-    """Ask the doctor."""
+    """Return the doctor's findings."""
     return tuple(examine_database(shop.parts.store, shop.clock()))

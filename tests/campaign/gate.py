@@ -1,9 +1,10 @@
-"""A gate before the emulator: what goes wrong on the line, and not at the server's own end.
+"""A gate before the emulator, for faults of the network: a TCP relay on a port of its own.
 
-A TCP relay on a port of its own. Shut, it does not listen, so that a connection is refused as
-by a server that is not there. As a black hole it says nothing at all to who wants to connect.
-Told to cut, it passes on the first bytes of each answer, of its head or of its body, and then
-resets the connection; told to stall, it is silent in the middle of the head. Open, it only relays.
+- Open, it only relays.
+- Shut, it does not listen, so connections are refused.
+- As a black hole, it does not accept connections, and does not refuse them.
+- To cut, it relays the first bytes of a response's head or body, and resets the connection.
+- To stall, it sends nothing for a time in the middle of a response's head.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-# Within the status line and the headers of every answer of the emulator.
+# Within the status line and the headers of every response of the emulator.
 CUT_AFTER = 40
-# Within the body of each of its answers that has one.
+# Within the body of every response that has one.
 CUT_IN_BODY = 5
 HEAD_ENDS = b"\r\n\r\n"
 NO_BODY = b"content-length: 0\r\n"
-# The system makes some connections for a server that does not accept them: these fill its queue.
+# The system completes some connections before the server accepts them. These fill its queue.
 CALLERS = 4
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
@@ -39,7 +40,7 @@ class Gate:
         self._silence = 0.0
         self._over = threading.Event()
         self._callers: list[socket.socket] = []
-        self.met = False  # an answer was cut or stalled
+        self.met = False  # a response was cut or stalled
         self._sockets: set[socket.socket] = set()
         self._listening: socket.socket | None = None
         self._port = 0
@@ -50,7 +51,7 @@ class Gate:
         return f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
-        """Let through, from now on, and cut nothing."""
+        """Relay everything from now on."""
         with self._lock:
             self._cuts = 0
             if self._listening is not None and not self._callers:
@@ -60,13 +61,13 @@ class Gate:
         threading.Thread(target=self._accept, args=[listening], daemon=True).start()
 
     def shut(self) -> None:
-        """Refuse connections, and end those that there are."""
+        """Refuse new connections, and end the present ones."""
         with self._lock:
             listening, self._listening = self._listening, None
             ending, self._sockets = self._sockets, set()
             callers, self._callers = self._callers, []
         if listening is not None:
-            # A shutdown wakes the thread that accepts; without it the port stays open.
+            # A shutdown wakes the accepting thread. Without it the port stays open.
             with suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
             listening.close()
@@ -76,10 +77,10 @@ class Gate:
             one.close()
 
     def swallow(self) -> None:
-        """Be a black hole: who wants to connect hears nothing. Connections that there are end."""
+        """Neither accept nor refuse new connections, and end the present ones."""
         self.shut()
         self._listen(0)
-        # The system answers the first few in our place; once its queue is full it is silent.
+        # The system completes the first few connections. Once its queue is full, it does not.
         for _ in range(CALLERS):
             caller = socket.socket()
             caller.setblocking(False)
@@ -87,13 +88,13 @@ class Gate:
             self._callers.append(caller)
 
     def cut(self, times: int | None, *, body: bool = False) -> None:
-        """Reset the connection within the next answers (None: all), in their head or body."""
+        """Reset the connection in the head or body of the next responses (None: of all)."""
         with self._lock:
             self._cuts = times
             self._trouble = self._reset_in_body if body else self._reset_in_head
 
     def stall(self, times: int | None, seconds: float) -> None:
-        """Be silent for so long in the head of the next answers; None: of all."""
+        """Send nothing for so many seconds in the head of the next responses (None: of all)."""
         with self._lock:
             self._cuts, self._silence = times, seconds
             self._trouble = self._be_silent
@@ -144,7 +145,7 @@ class Gate:
         with suppress(OSError):
             while piece := client.recv(65536):
                 server.sendall(piece)
-        _end(server)  # which ends the other thread too, and that closes both
+        _end(server)  # which ends the other thread, and that one closes both
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         is_reset = False
@@ -157,7 +158,7 @@ class Gate:
         with self._lock:
             self._sockets -= {client, server}
         if not is_reset:
-            _end(client)  # wakes the thread that reads from it, which else would keep it open
+            _end(client)  # wakes the thread that reads from it and would keep it open
         _end(server)
         client.close()  # with no lingering this is a reset, else an end in good order
         server.close()
@@ -192,10 +193,10 @@ class Gate:
 
 
 def _reset(client: socket.socket, first: bytes) -> None:
-    """Send the first bytes, and let a close be a reset."""
+    """Send the first bytes, and let the close of the socket be a reset."""
     client.sendall(first)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
-    # Wakes the thread that reads from it, which else would keep it open.
+    # Wakes the thread that reads from it and would keep it open.
     client.shutdown(socket.SHUT_RD)
 
 

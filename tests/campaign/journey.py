@@ -1,9 +1,10 @@
-"""One case of the grid: a shopper's whole way, with something going wrong on it.
+"""Runs one case of the grid: a purchase from the first page to the cancel, with one fault.
 
-any → add → reserve → pay → cancel, or release and then the same; the fault comes just before the
-call that it is for. Then delivery works, with the clocks moved on, until nothing is owed; a fault
-that lasts is lifted meanwhile. What was refused for the shop's own mistake (its key) is redriven.
-At last another order shows that the shop is in good health.
+The shopper's requests are any, add, reserve, pay and cancel, in some cases with a release after the
+first reserve. The fault is set just before the call that it is for. Then delivery works, with the
+clocks moved on, until no call is owed. A lasting fault is lifted meanwhile. Orders that Rokt
+refused for a mistake of the shop, such as a wrong key, are redriven. Last, another order must
+succeed.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ from tests.campaign.lane import (
 from tests.campaign.till import Till
 from tests.support.shop import Shop
 
-# No case needs that many attempts; one that did would go round for ever.
+# More attempts than any case needs. A case that needs more would not end.
 MOST_ROUNDS = 60
-# In which round of delivery a fault that lasts is lifted: some attempts must have met it.
+# The round of delivery in which a lasting fault is lifted, after some attempts met it.
 LIFT_IN_ROUND = 2
 FIRST, SECOND = "order-1", "order-2"
-# The calls of the endpoints, as the shop hears of them.
+# The calls of the endpoints, by their names in signals.
 CALLS = dict(zip(ENDPOINTS, map(str, Kind), strict=True))
-# What a gate does to connections, which it goes on doing until it is opened.
+# Faults of the gate that last until it is opened.
 NO_CONNECTION = ("shut", "hole")
-# Faults that say nothing about the items: mended, the refused confirm is owed again.
+# Refusals that do not concern the items. Afterwards the refused confirm is redriven.
 REDRIVEN = ("401", "422")
 
 
@@ -101,7 +102,7 @@ class _Journey:
         self._at("confirm", ROKT_AT_PAY)
         till.pay(FIRST, quote)
         self._at("cancel")
-        # While the confirm may be unknown: cancel must not overtake it.
+        # The confirm may still be unknown. The cancel must not overtake it.
         till.cancel(FIRST)
         self._work()
         met = self._met()
@@ -111,7 +112,7 @@ class _Journey:
         live = facts.live_at_rokt(self.shop.emulator)
         may_lapse = facts.known_to_us(self.shop)
         if self._lost("reserve", "release"):
-            may_lapse |= live  # an answer that was lost, or a release that was refused
+            may_lapse |= live  # a lost response, or a refused release
         early = facts.examine(self.shop)
         if case.lasts == "lifted":
             self._buy_again()
@@ -125,7 +126,7 @@ class _Journey:
         )
 
     def _at(self, *endpoints: str) -> None:
-        """Let the fault begin, where the journey has come to it."""
+        """Set the fault if it is for one of these endpoints."""
         case = self.case
         if case.endpoint not in endpoints:
             return
@@ -155,7 +156,7 @@ class _Journey:
             self.gate.open()
 
     def _met(self) -> bool:
-        """Tell whether anything really went wrong."""
+        """Tell whether the fault really occurred."""
         case = self.case
         if self.gate is not None and case.gate not in NO_CONNECTION:
             return self.gate.met
@@ -166,12 +167,12 @@ class _Journey:
         return any(entry["fault"] for entry in self.shop.calls())
 
     def _lost(self, *calls: str) -> bool:
-        """Tell whether one of these calls did not end well."""
+        """Tell whether one of these calls failed."""
         heard = self.shop.heard.of("call")
         return any(told["call"] in calls and told["outcome"] != "done" for told in heard)
 
     def overtake(self, _app: Flask, **told: Any) -> None:
-        """Before an answer is written down, let its lease end and somebody else do the same."""
+        """Before an outcome is written, let its lease end and another worker do the same."""
         if told["call"] != self._overtakes:
             return
         self._overtakes = ""
@@ -181,27 +182,27 @@ class _Journey:
         self.shop.deliver()
 
     def _redrive(self) -> None:
-        """Owe again what was given up, long after; the times are the usual ones by then."""
+        """Redrive the calls that were given up, long after, with the usual time limits."""
         if self.case.lasts == "redriven":
             self.shop.move_clocks(LAPSE)
         redrive(self.shop.parts.store, Settings(), self.shop.clock(), None)
         self._work()
 
     def _work(self) -> None:
-        """Deliver, with time passing, until nothing is owed."""
+        """Deliver, and move the clocks on, until no call is owed."""
         for n in range(MOST_ROUNDS):
             due = next_due(self.shop)
             if due is None:
                 return
             lasts = self.case.lasts
             if lasts == "once" or (lasts == "lifted" and n == LIFT_IN_ROUND):
-                # What the emulator does once is used up by itself; a gate is not.
+                # The emulator's faults for one call end by themselves, the gate's do not.
                 self._lift_gate() if lasts == "once" else self._lift()
             move_to(self.shop, due)
             self._deliver()
 
     def _deliver(self) -> None:
-        """Work off what is due: as the worker of a server does, or, for a change, one by one."""
+        """Deliver the calls that are due: one by one, or as the worker of a server does."""
         if self.case.lasts == "once":
             self.shop.deliver()
             return
@@ -210,18 +211,18 @@ class _Journey:
                 pass
 
     def _lift_gate(self) -> None:
-        # Not before it was met: a busy machine may leave all of a call to the worker.
+        # Not before the fault occurred: on a busy machine only the worker may make the call.
         if self.gate is not None and self.case.gate in NO_CONNECTION and self._met():
             self.gate.open()
 
     def _buy_again(self) -> None:
-        """Another order, with everything in good health."""
+        """Buy again, without any fault."""
         self.till.add_all()
         self.till.pay(SECOND, self.till.reserve())
         self._work()
 
     def _tidy_up(self) -> None:
-        """Let what was left reserved be swept, and time take the rest."""
+        """Sweep the reservations that were left behind, and let the others expire."""
         parts = self.shop.parts
         self.shop.move_clocks(parts.settings.release_grace + 1)
         Sweep(parts.settings, parts.store, self.shop.clock).run_once()

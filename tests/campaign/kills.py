@@ -1,4 +1,4 @@
-"""``kill -9`` of a server, a worker, a command: before and after each commit, in each call.
+"""``kill -9`` of a server, a worker or a command, before and after each commit and in each call.
 
 In each case a shopper comes up to a verb. A real process (``rokt-bff serve``, ``deliver`` or
 ``redrive``) does the verb and is killed meanwhile. It is started again, and the shop goes on with
@@ -44,16 +44,16 @@ from tests.support.processes import clean, settings_for
 from tests.support.shop import SERVER, Shop, bearer
 from tests.support.waiting import PATIENCE
 
-# Longer than it takes to ask whether a call has come, short enough not to be waited for.
+# Short enough to add no time to a case.
 LOOK_AGAIN = 0.02
-# Sent away before anything happened: what is owed then is the worker's.
+# Rokt refuses the call without any effect, and so the worker has to make it.
 LATER = {"kind": "status", "status": 429}
-# The restarted server finds the lease of the dead one taken, and gives up on it in this time. On a
-# busy machine an honest reserve must not take so long: its answer would be lost.
+# The restarted server waits so long for the lease of the killed one. On a busy machine a reserve
+# without a fault must take less, or its response would be lost.
 RESTARTED = LIMITS | {"reserve_timeout": 3.0}
-# The process that is killed in a call must still wait for its answer then.
+# For a process that is killed in a call: it must still wait for the response then.
 PATIENT = dict.fromkeys(LIMITS, 15.0)
-# Between what the process has done and its end, on a busy machine.
+# The time from the last effect of a process to its end, on a busy machine.
 DYING = 5.0
 
 
@@ -110,11 +110,11 @@ class _Play:
         live = facts.live_at_rokt(self.shop.emulator)
         may_lapse = facts.known_to_us(self.shop)
         if kill.verb == GIVEN_BACK or kill.verb.startswith("reserve"):
-            may_lapse |= live  # whose answer died with the process
+            may_lapse |= live  # the response was lost with the process
         return self.till.facts(live=live, may_lapse=may_lapse, met=met)
 
     def begin(self) -> None:
-        """Bring the shopper up to the verb; for a worker, leave the call owed."""
+        """Bring the shopper up to the verb. For a worker, leave the call owed."""
         verb, till, rokt = self.kill.verb, self.till, self.shop.emulator
         till.add_all()
         if verb == "reserve":
@@ -142,7 +142,7 @@ class _Play:
         if verb.startswith("confirm"):
             lost = {"kind": "drop", "when": "after"}
             unknown = verb == UNKNOWN
-            # Reserving anew comes first where something was given back.
+            # A confirm of released items begins with a reserve.
             first = "reserve" if verb == GIVEN_BACK else "confirm"
             rokt.faults(first, lost if unknown else LATER)
             till.pay(FIRST, self.quote)
@@ -159,7 +159,7 @@ class _Play:
         move_to(self.shop, due)
 
     def do(self, url: str) -> None:
-        """Do the verb at a server, as the page or the shop's backend does."""
+        """Send the verb's request to a server, as the page or the shop's backend does."""
         verb, till = self.kill.verb, self.till
         if verb.startswith("reserve"):
             quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
@@ -175,7 +175,7 @@ class _Play:
                 till.to_cancel += [(FIRST, one.cart_item_id) for one in till.paid[FIRST]]
 
     def go_on(self, url: str) -> None:
-        """Go on to a paid order, where the verb was not one of an order."""
+        """Reserve and pay, if the verb has not led to an order."""
         if FIRST in self.till.paid:
             return
         quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
@@ -195,7 +195,7 @@ class _Play:
         self.request(url, "/orders", limit, body | {"quoteId": self.quote["quoteId"]})
 
     def request(self, url: str, path: str, limit: float, body: Any = None) -> Any:
-        """POST as a page does, or, with a body, as the shop's backend does; notes how it went."""
+        """POST as a page does, or, with a body, as the shop's backend does. Records the result."""
         page = bearer(self.till.shopper.handle)
         start = time.monotonic()
         answer = requests.post(
@@ -212,7 +212,7 @@ class _Play:
         return told
 
     def do_the_verb(self) -> bool:
-        """Let a process do the verb; returns whether it was killed where it was to be."""
+        """Let a process do the verb, and return whether it was killed at its point."""
         before = self.hang()
         if self.kill.who == "server":
             with self.server(armed=True) as (server, url):
@@ -236,7 +236,7 @@ class _Play:
             return self.was_killed(process)
 
     def was_killed(self, process: Forked) -> bool:
-        """Tell whether a process that has nothing more to do was killed at its point."""
+        """Tell whether a process was killed at its point, when it has nothing more to do."""
         if not self.kill.point:
             return False
         killed = process.wait(DYING) == -signal.SIGKILL
@@ -315,10 +315,10 @@ class _Play:
                 move_to(self.shop, min(free))
             return not rows
 
-        self.wait_until(is_settled, "what is owed is not delivered")
+        self.wait_until(is_settled, "calls that are owed are not delivered")
 
     def held(self) -> set[str]:
-        """Return the catalogue ids of what Rokt holds, and nobody has bought."""
+        """Return the catalog item ids that Rokt holds and that are not sold."""
         made = self.shop.emulator.state()["reservations"].values()
         return {one["catalogItemId"] for one in made if one["state"] == "reserved"}
 

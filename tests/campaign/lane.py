@@ -1,4 +1,4 @@
-"""Where cases run, one after another: an emulator of their own, and a new shop for each."""
+"""A lane runs cases one after another, with one emulator and a new shop for each case."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from tests.support.databases import Databases
 from tests.support.emulator_client import Client
 from tests.support.shop import Clock, Shop
 
-# What honest calls never come near on a busy machine, so that only the fault is to blame.
+# Calls without a fault are far below these limits, also on a busy machine.
 LIMITS = {
     "connect_timeout": 5.0,
     "placements_timeout": 5.0,
     "reserve_timeout": 5.0,
     "confirm_timeout": 5.0,
 }
-# Where limits are waited for: a campaign has hundreds of calls that hang.
+# For cases that wait for a limit: a campaign has hundreds of hanging calls.
 SHORT = {
     "connect_timeout": 0.4,
     "placements_timeout": 0.5,
     "reserve_timeout": 0.8,
     "confirm_timeout": 0.5,
 }
-# On top of a limit, for a busy machine. A fault that got past a limit would cost far more.
+# Allowed beyond a limit, for a busy machine. A broken limit would be exceeded by far more.
 SLACK = 4.0
-# Beyond the lease of somebody who died.
+# Longer than the lease of a process that was killed.
 LEASE = 31.0
-# What is never lifted is given up after this long; the real 72 hours would be many hundred calls.
+# Calls with a lasting fault are given up after it. The real 72 hours would be hundreds of calls.
 SHORT_DEADLINE = 20.0
-# Given up at the first attempt: then the row alone knows whether that may have taken effect.
+# Given up at the first attempt. Then only the row shows whether that may have taken effect.
 NO_TIME = 0.001
-# Beyond the life of a reservation.
+# Longer than a reservation lasts.
 LAPSE = 700.0
 
 
 class Lane:
-    """An emulator, a folder, databases; a context manager. For one thread at a time."""
+    """An emulator, a folder and databases. A context manager, for one thread at a time."""
 
     def __init__(self, databases: Databases) -> None:
         self._stack = ExitStack()
@@ -91,7 +91,7 @@ class Lane:
         clock: Clock | None = None,
         **settings: Any,
     ) -> Iterator[Shop]:
-        """Open a shop before an emulator as if it had just been started."""
+        """Open a shop, and reset the emulator to its state at the start."""
         self.emulator.reset()
         self.emulator.put("settings", {"repeatConfirm": repeat, "repeatCancel": repeat})
         with self._databases.maker(database, folder) as new:
@@ -106,7 +106,7 @@ class Lane:
 
 
 def next_due(shop: Shop) -> datetime | None:
-    """Return when the next call that is owed may be attempted, or None when none is owed."""
+    """Return when the next owed call may be attempted, or None when no call is owed."""
     query = select(outbox.c.next_attempt_at, outbox.c.lease_until).where(outbox.c.state == "queued")
     with shop.parts.store.read() as connection:
         times = [
@@ -117,14 +117,14 @@ def next_due(shop: Shop) -> datetime | None:
 
 
 def move_to(shop: Shop, when: datetime) -> None:
-    """Let time pass, for the shop and for Rokt, until then."""
+    """Move the shop's and Rokt's clocks on to this time."""
     ahead = (when - shop.clock()).total_seconds()
     if ahead > 0:
         shop.move_clocks(ahead + 0.01)
 
 
 class FileClock(Clock):
-    """A clock that several processes share: so many seconds ahead as a file says."""
+    """A clock that several processes share. A file has the seconds that it is ahead."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class FileClock(Clock):
         return datetime.now(UTC) + timedelta(seconds=self._seconds())
 
     def move(self, seconds: float) -> None:
-        """Move on. The file is replaced as a whole, so that nobody reads half of it."""
+        """Move the clock on. The file is replaced, so that no process reads half of it."""
         new = self._path.with_suffix(".new")
         new.write_text(str(self._seconds() + seconds))
         new.replace(self._path)

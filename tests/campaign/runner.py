@@ -1,4 +1,4 @@
-"""Runs cases side by side, each in a lane of its own, and prints what became of them."""
+"""Runs cases side by side, each in a lane of its own, and lays out the table of results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A promise whose line of code is broken in a copy: its test must fail there."""
+    """A promise whose line of code is broken in a copy. Its test must fail there."""
 
     promise: int
     database: Database = "sqlite"
@@ -45,7 +45,7 @@ Played = Case | Kill | Broken
 
 
 class Campaign:
-    """So many lanes; a context manager. Cases wait for a free one."""
+    """A number of lanes. A context manager. Cases wait for a free lane."""
 
     def __init__(self, lanes: int) -> None:
         self._stack = ExitStack()
@@ -74,7 +74,7 @@ class Campaign:
         return self._pool.submit(self._run, case)
 
     def dry_runs(self, verbs: Sequence[Verb]) -> Operations:
-        """Let processes do these verbs unharmed; returns the operations of each."""
+        """Let processes do these verbs unharmed, and return the commits and calls of each."""
         return dict(zip(verbs, self._pool.map(self._dry_run, verbs), strict=True))
 
     def _dry_run(self, verb: Verb) -> Sequence[Operation]:
@@ -101,7 +101,7 @@ class Campaign:
 
 
 def table(results: Iterable[tuple[Played, Sequence[Violation]]]) -> tuple[str, int]:
-    """Lay out the cases and violations of each row; returns the text and all violations."""
+    """Lay out the cases and violations of each row. Returns the text and the sum of violations."""
     rows: dict[Row, list[int]] = {}
     for case, violations in results:
         count = rows.setdefault(case.row, [0, 0])
@@ -117,9 +117,9 @@ def table(results: Iterable[tuple[Played, Sequence[Violation]]]) -> tuple[str, i
 def run_all(
     campaign: Campaign, cases: Iterable[Played], echo: Callable[[str], object]
 ) -> list[tuple[Played, list[Violation]]]:
-    """Run all of these; tells each case that has violations, and how far it is.
+    """Run all of these, and print each violation and the progress.
 
-    The last ones begin: they take longest, and so no lane is left with one alone in the end.
+    The last cases take longest and run first, so that all lanes are busy until the end.
     """
     results: list[tuple[Played, list[Violation]]] = []
     futures = [(case, campaign.submit(case)) for case in reversed([*cases])]

@@ -1,4 +1,4 @@
-"""Who and what acts in the random shop: shoppers, faults, crashes."""
+"""The actors of the random shop: shoppers, faults, crashes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ABOUT_ITEMS: tuple[dict[str, Any], ...] = (
     {"kind": "price", "catalogItemId": "parking.vip", "unitPrice": 18.5},
     {"kind": "no_stock", "catalogItemIds": ["poster.souvenir"]},
 )
-# What makes an order go on for longer, or need a refund.
+# Faults that delay an order, or make it need a refund.
 TO_A_CONFIRM: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 422},
     {"kind": "status", "status": 401},
@@ -55,13 +55,13 @@ TO_A_CONFIRM: tuple[dict[str, Any], ...] = (
     {"kind": "drop", "when": "after"},
 )
 GRANT_LESS = {"kind": "grant_less", "quantity": 1}
-# Faults that say nothing of their moment: these always come after the effect.
+# Faults without a moment of their own: they always come after the effect.
 WITHOUT_MOMENT = {"truncate", "drip", "endless"}
 WITH_MOMENT = {"status", "drop", "reset", "hang", *AFTER} - WITHOUT_MOMENT
 
 
 def faults_of(endpoint: str) -> list[dict[str, Any]]:
-    """Return what can go wrong with a call of this endpoint."""
+    """Return the possible faults of a call to this endpoint."""
     kinds = list(ANSWERS)
     if endpoint in ("reserve", "confirm"):
         kinds += ABOUT_ITEMS
@@ -71,11 +71,11 @@ def faults_of(endpoint: str) -> list[dict[str, Any]]:
 
 
 class Crash(BaseException):
-    """The process is gone: nothing catches it."""
+    """The process has ended. The code catches no such exception."""
 
 
 class Trap:
-    """Ends the process before or after the n-th commit or call from when it is armed."""
+    """Ends the process before or after the n-th commit or call since it was armed."""
 
     def __init__(self) -> None:
         self.armed: tuple[Side, Kind] | None = None
@@ -93,7 +93,7 @@ class Trap:
 
     @contextmanager
     def put_away(self) -> Iterator[None]:
-        """Let nothing crash for a while: one of several threads cannot end the process."""
+        """Disarm during the block: one of several threads cannot end the process."""
         armed, self.armed = self.armed, None
         yield
         self.armed = armed
@@ -109,7 +109,7 @@ class Tab:
 
 
 class Actor:
-    """A shopper of the real shop: a cookie jar, tabs, and messages that are still on their way."""
+    """A shopper of the real shop, with a cookie jar, tabs, and delayed messages."""
 
     def __init__(self, shop: Shop) -> None:
         self.browser = Shopper(shop)
@@ -123,7 +123,7 @@ class Actor:
         self.tabs = [*self.tabs[-2:], Tab(str(uuid4()), self.browser.offers)]
 
     def says(self, tab: int, catalog_item_id: str, quantity: int, *, preselected: bool) -> Message:
-        """Make the next message of a tab's SDK."""
+        """Return the next message of a tab's SDK."""
         page = self.tabs[tab % len(self.tabs)]
         page.seq += 1
         offer = page.offers[catalog_item_id]
@@ -138,11 +138,11 @@ class Actor:
         )
 
     def move_to(self, shop: Shop) -> None:
-        """Go on with the server that was started again: the browser keeps its cookie."""
+        """Use the restarted server. The browser keeps its cookie."""
         self.browser = self._with_cookie(shop)
 
     def other_tab(self) -> Shopper:
-        """Return the same browser once more, for a request beside another."""
+        """Return the same browser again, for two requests at once."""
         return self._with_cookie(self.browser.shop)
 
     def _with_cookie(self, shop: Shop) -> Shopper:

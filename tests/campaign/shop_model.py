@@ -1,7 +1,7 @@
-"""A simple model of a shop: what each shopper holds, was shown, consented to and paid. Pure.
+"""A simple model of a shop: what each shopper holds, saw, accepted and paid. Pure.
 
-It knows nothing of sessions, reservations or calls. It says in a few lines what a page may rely
-on, so that ``tests.campaign.test_shop_model`` can compare the real thing with it after every step.
+It has no sessions, reservations or calls. It computes in a few lines what a page can rely on.
+``tests.campaign.test_shop_model`` compares the real shop with it after every step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a page's SDK: this item has this quantity now (0: it is gone)."""
+    """One message of a page's SDK: this item has this quantity now, 0 if it was removed."""
 
     page: str
     seq: int
@@ -29,9 +29,9 @@ class Message:
 
 @dataclass
 class Held:
-    """A line as the shopper sees it. ``since``: the model's count at its last true change.
+    """A line as the shopper sees it.
 
-    ``names``: every cart item id that it had.
+    ``since`` is the model's count at its last real change, ``names`` every cart item id it had.
     """
 
     message: Message
@@ -41,7 +41,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Shown:
-    """A quote as it was shown, and the count when it was made."""
+    """A quote as the shopper saw it, and the model's count when it was made."""
 
     quote_id: str
     cart_id: str
@@ -53,7 +53,7 @@ class Shown:
 
 @dataclass
 class Person:
-    """What one shopper holds, was shown and consented to."""
+    """What one shopper holds, saw and accepted."""
 
     lines: dict[str, Held] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
@@ -65,7 +65,7 @@ class Person:
     count: int = 0
 
     def take(self, message: Message) -> None:
-        """Apply a message that the server has answered with 200."""
+        """Apply a message to which the server responded with 200."""
         if message.preselected and (message.quantity == 0 or message.catalog_item_id in self.known):
             return
         key = (message.page, message.cart_item_id)
@@ -86,7 +86,7 @@ class Person:
                 if line.message.catalog_item_id == message.catalog_item_id
                 and line.message.page != message.page
             ]
-            for one in elsewhere[:1]:  # a return to the page: its place is taken
+            for one in elsewhere[:1]:  # a return to the page: it replaces the earlier line
                 names |= self.lines.pop(one).names
         same = held is not None and (held.message.quantity, held.message.unit_price) == (
             message.quantity,
@@ -96,27 +96,27 @@ class Person:
         self.lines[message.cart_item_id] = Held(message, since, names)
 
     def cart(self) -> dict[str, tuple[int, Decimal]]:
-        """Say what the held cart has to be: item → quantity and the price that was seen."""
+        """Return the expected cart: each item with its quantity and the price that was seen."""
         return {
             one: (line.message.quantity, line.message.unit_price)
             for one, line in self.lines.items()
         }
 
     def accept(self, prices: Mapping[str, Decimal]) -> None:
-        """Consent to dearer unit prices of lines as they are now."""
+        """Accept higher unit prices of the present lines."""
         for one, price in prices.items():
             if one in self.lines:
                 key = (one, self.lines[one].since)
                 self.accepted[key] = max(price, self.accepted.get(key, Decimal(0)))
 
     def most(self, cart_item_id: str) -> Decimal:
-        """Say the highest unit price that may be charged for a line."""
+        """Return the highest unit price that may be charged for a line."""
         line = self.lines[cart_item_id]
         accepted = self.accepted.get((cart_item_id, line.since), Decimal(0))
         return max(line.message.unit_price, accepted)
 
     def see(self, quote: Mapping[str, Any]) -> Shown:
-        """Be shown a quote, and check it against what is held."""
+        """See a quote, and check it against the held lines."""
         items = {
             item["cartItemId"]: (item["quantity"], Decimal(item["unitPrice"]))
             for item in quote["items"]
@@ -143,9 +143,9 @@ class Person:
         return shown
 
     def buy(self, shown: Shown) -> frozenset[str]:
-        """Start the cart that follows a bought one: what was changed since the quote.
+        """Start the cart that follows a bought one, with the lines that changed since the quote.
 
-        Returns what was bought of it before, by another quote: a line of a cart is bought once.
+        Returns the items that another quote had bought before: a line is bought once.
         """
         lines = {one: {(shown.cart_id, x) for x in shown.names[one]} for one in shown.items}
         twice = frozenset(one for one, ids in lines.items() if ids & self.bought)
@@ -156,7 +156,7 @@ class Person:
 
 @dataclass
 class Payment:
-    """What a shopper has paid, by order. ``twice``: items that had been bought before."""
+    """One payment of a shopper. ``twice`` are items that had been bought before."""
 
     person: int
     shown: Shown
@@ -165,7 +165,7 @@ class Payment:
 
 @dataclass
 class World:
-    """All shoppers, all payments, and whether anything has happened that may cost a sale."""
+    """All shoppers and payments. ``calm`` ends when something happens that may cost a sale."""
 
     people: list[Person]
     payments: dict[str, Payment] = field(default_factory=dict)
@@ -184,14 +184,14 @@ class World:
         return self.payments[order_id]
 
     def stock_adds_up(self, catalog: Mapping[str, Mapping[str, int]]) -> None:
-        """Check Rokt's books: free, held and sold are what there was."""
+        """Check Rokt's books: the free, held and sold pieces add up to the stock."""
         for one, start in self.stock.items():
             found = catalog[one]
             assert found["stock"] + found["reserved"] + found["sold"] == start, one
             assert min(found["stock"], found["reserved"], found["sold"]) >= 0, one
 
     def nothing_unpaid(self, reservations: Mapping[str, Mapping[str, Any]]) -> None:
-        """Check that Rokt fulfilled what was paid, at most once, and for no more money."""
+        """Check that Rokt fulfilled only paid items, at most once and for the paid price."""
         fulfilled: set[tuple[str, str]] = set()
         for row in reservations.values():
             assert row["fulfilled"] <= 1
@@ -205,5 +205,5 @@ class World:
             fulfilled.add(key)
             quantity, unit_price = payment.shown.items[row["cartItemId"]]
             assert Decimal(str(row["unitPrice"])) <= unit_price, "Rokt charges more than was paid"
-            # A confirm of a new reservation may be granted what was paid for and no less.
+            # A confirm of a new reservation must have the paid quantity.
             assert row["quantity"] == quantity, "another quantity than was paid"

@@ -1,7 +1,7 @@
-"""The fault campaign's short form: every fault, at every call, and the invariants hold after it.
+"""The fault campaign's short form: after every fault at every call, the invariants hold.
 
-The cases themselves take minutes and run by ``-m campaign``, or by the campaign's own command, as
-CI does; what is said here of the grid, the verdict, the table and the gate runs with all tests.
+The cases take minutes, and run by ``-m campaign`` or by the campaign's own command. The tests of
+the grid, the verdict, the table and the gate run with all others.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def order(status: str, **more: Any) -> Facts:
 
 
 def leaving(**more: Any) -> Facts:
-    """An order whose cancel was given up, and who is told of it."""
+    """Facts of an order whose cancel was given up, with the doctor's finding of it."""
     told = replace(
         order("cancelling", lastError="cancel: given up"),
         journal=[CALL, CANCEL],
@@ -336,7 +336,7 @@ def test_a_command_for_no_case_is_an_error() -> None:
     assert run_command("--only", "grid", "--match", "there is no such fault").returncode == 2
 
 
-# What a call that is cut ends with.
+# The errors of a call whose response is cut.
 CUT_SHORT = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 

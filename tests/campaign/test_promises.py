@@ -1,8 +1,7 @@
-"""The design's promises 1 to 8, one test each, and the line whose breaking makes it fail.
+"""The design's promises 1 to 8, one test each. Each docstring names a line without which it fails.
 
-``tests.campaign.breakages`` has the lines that the docstrings name. The campaign breaks each in a
-copy of the package, where its test must fail. So does
-``pytest -m campaign tests/campaign/test_promises.py``.
+``tests.campaign.breakages`` has these lines. The campaign breaks each in a copy of the package,
+where its test must fail. So does ``pytest -m campaign tests/campaign/test_promises.py``.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from tests.support.shop import BRIDGE, SERVER, Shop, Shopper, bearer, ok, server
 
 MakeShop = Callable[..., Shop]
 PARKING, POSTER = "parking.standard", "poster.souvenir"
-# Beyond the first wait of what is owed, and beyond the life of a reservation.
+# SOON is after the first retry of an owed call is due, LAPSE after a reservation expires.
 SOON, LAPSE = 2, 700
-# For a busy machine, on top of a time limit.
+# Allowed beyond a time limit, for a busy machine.
 SLACK = 3.0
 EVERYTHING = ("any", "reserve", "confirm", "release", "cancel")
 
@@ -38,13 +37,13 @@ def read(shop: Shop, order_id: str = "order-1") -> Any:
 
 
 def doctor_of(shop: Shop) -> list[str]:
-    """Return what the doctor says of the database, each as its name and the order it is about."""
+    """Return the doctor's findings, each as its name and its order."""
     found = examine_database(shop.parts.store, shop.clock())
     return [f"{one.name}: {one.text}" for one in found]
 
 
 def at_rokt(shop: Shop) -> dict[str, tuple[str, int, int]]:
-    """Return each item as the emulator has it: its state, fulfilled and cancelled how often."""
+    """Return each item of the emulator: its state, and how often it was fulfilled and cancelled."""
     made = shop.emulator.state()["reservations"].values()
     return {
         one["catalogItemId"]: (one["state"], one["fulfilled"], one["cancelled"]) for one in made
@@ -54,10 +53,10 @@ def at_rokt(shop: Shop) -> dict[str, tuple[str, int, int]]:
 def test_promise_1_a_paid_upsell_is_confirmed_or_owed_or_to_be_refunded_with_an_alarm(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails when settling.py's ``ledger.change(…, State.REFUND_NEEDED)`` is broken.
+    """Fails when ``ledger.change(…, State.REFUND_NEEDED)`` of outbox/settlement.py is broken.
 
-    The alarm is a status of the item as of the order, a signal, a line at error level, and a
-    finding of the doctor's.
+    The alarm is a status of the item and of the order, a signal, a log line at error level, and a
+    finding of the doctor.
     """
     alarms = shop.heard.of
     lost = shop.shopper()
@@ -87,7 +86,7 @@ def test_promise_1_a_paid_upsell_is_confirmed_or_owed_or_to_be_refunded_with_an_
 
 
 def test_promise_2_only_the_shops_server_confirms(shop: Shop, shopper: Shopper) -> None:
-    """Fails when guard.py's ``_check_server(request, settings)`` is left out."""
+    """Fails when ``_check_server(request, settings)`` of web/guard.py is left out."""
     shopper.add(PARKING)
     quote = shopper.reserve()
     body = {"handle": shopper.handle, "orderId": "stolen", "quoteId": quote["quoteId"]}
@@ -103,14 +102,14 @@ def test_promise_2_only_the_shops_server_confirms(shop: Shop, shopper: Shopper) 
 
 
 def test_promise_3_an_update_that_was_answered_stays(shop: Shop, shopper: Shopper) -> None:
-    """Fails when cart.py's ``return update.seq <= cart.seen…`` is broken."""
+    """Fails when ``return update.seq <= cart.seen…`` of cart/held_cart.py is broken."""
     offers = [PARKING, "parking.vip", "insurance.ticket", POSTER]
     shopper.cart()
     ok(shopper.update(shopper.item(POSTER, 1)))
     headers = bearer(shopper.handle)
 
     def write(number: int) -> str:
-        """Hold a line of its own, from a page of its own, beside all others."""
+        """Hold a line of its own, from a page of its own, at the same time as the others."""
         offer = offers[number % len(offers)]
         item = shopper.item(offer, 1) | {"cartItemId": f"v1:{number}:{offer}"}
         body = {"updatedItem": item, "oldItem": None, "page": shopper.page, "seq": number + 1}
@@ -125,12 +124,12 @@ def test_promise_3_an_update_that_was_answered_stays(shop: Shop, shopper: Shoppe
     ok(shopper.update(late | {"quantity": 2, "totalPrice": 25.0}, seq=50))
     before = shopper.cart()
     ok(shopper.update(late, seq=49))  # sent earlier, arrived later
-    ok(shopper.update(late | {"quantity": 2, "totalPrice": 25.0}, seq=50))  # told twice
+    ok(shopper.update(late | {"quantity": 2, "totalPrice": 25.0}, seq=50))  # sent twice
     assert shopper.cart() == before
 
 
 def test_promise_4_the_charge_is_what_was_seen_and_locked(shop: Shop, shopper: Shopper) -> None:
-    """Fails when shapes.py's ``if not row.is_dearer():`` is left out."""
+    """Fails when ``if not row.is_dearer():`` of cart/quote.py is left out."""
     shop.emulator.faults(
         "reserve", {"kind": "price", "catalogItemId": PARKING, "unitPrice": 14, "times": None}
     )
@@ -148,7 +147,7 @@ def test_promise_4_the_charge_is_what_was_seen_and_locked(shop: Shop, shopper: S
 
 
 def test_promise_5_nothing_about_to_lapse_is_charged(shop: Shop, shopper: Shopper) -> None:
-    """Fails when reservation.py's ``… row.expires_at - now >= margin`` is left out."""
+    """Fails when ``… row.expires_at - now >= margin`` of cart/reservation.py is left out."""
     shopper.add(PARKING)
     first = shopper.reserve()
     shop.move_clocks(530)  # 70 of its 600 seconds are left
@@ -165,7 +164,7 @@ def test_promise_5_nothing_about_to_lapse_is_charged(shop: Shop, shopper: Shoppe
 def test_promise_6_a_release_or_cancel_never_overtakes_a_confirm(
     shop: Shop, shopper: Shopper
 ) -> None:
-    """Fails when confirming.py's ``if row.state is State.CONFIRMING:`` is left out of a cancel."""
+    """Fails when ``if row.state is State.CONFIRMING:`` of checkout/confirm.py is left out."""
     shopper.add(PARKING)
     shopper.add(POSTER)
     quote = shopper.reserve()
@@ -173,7 +172,7 @@ def test_promise_6_a_release_or_cancel_never_overtakes_a_confirm(
     shop.emulator.faults("confirm", {"kind": "drop"})
 
     def interfere() -> None:
-        """In another tab, while the confirm is under way."""
+        """Release and cancel in another tab, during the confirm."""
         ok(shopper.post("/cart/release"))
         ok(server_post(shop, "/orders/order-1/cancel", {"cartItemId": poster}))
 
@@ -192,11 +191,11 @@ def test_promise_6_a_release_or_cancel_never_overtakes_a_confirm(
 def test_promise_7_without_rokt_the_shops_checkout_completes_in_time(
     make_shop: MakeShop, down: str
 ) -> None:
-    """Fails when transport.py's ``self._timer = threading.Timer(limit, self._end)`` is broken."""
+    """Fails when ``self._timer = threading.Timer(…)`` of rokt/transport.py is broken."""
     limits = {"placements_timeout": 0.4, "reserve_timeout": 0.8, "confirm_timeout": 0.8}
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # a port on which nobody listens
-        port = nobody.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # a port without a listener
+        port = unused.getsockname()[1]
         more = {"api_url": f"http://127.0.0.1:{port}"} if down == "refused" else {}
         shop = make_shop(**limits, **more)
         faults: dict[str, dict[str, Any]] = {
@@ -222,7 +221,7 @@ def test_promise_7_without_rokt_the_shops_checkout_completes_in_time(
 def test_promise_8_a_confirm_of_which_nobody_knows_is_repeated_as_it_was(
     shop: Shop, shopper: Shopper, repeat: str
 ) -> None:
-    """Fails when client.py's ``return Unknown(error.cause, …)`` says *not sent* instead."""
+    """Fails when ``return Unknown(error.cause, …)`` of rokt/client.py returns *not sent*."""
     shop.emulator.put("settings", {"repeatConfirm": repeat})
     shopper.add(PARKING)
     shopper.reserve()

@@ -1,16 +1,18 @@
 """A shop driven at random, against a simple model of it (``tests.campaign.shop_model``).
 
-Shoppers with several tabs hold, change and remove items, by messages that come late and twice;
-they reserve, consent to prices, pay for this quote or that, release and cancel, also two things
-at once. Meanwhile prices and stock change, time passes and the shop's clock is off, Rokt fails in
-every way, orders are redriven and refunded, what is over is purged, and the process dies before or
-after any commit or call and is started again. After each step the held cart, Rokt's books and the
-database must agree with the model; at the end everything paid for must have arrived exactly once,
-or need a refund, which is all that a purge leaves.
+Shoppers with several tabs hold, change and remove items. Their messages come late and twice. They
+reserve, accept prices, pay for one quote or another, release and cancel, also two things at once.
 
-A short run with always the same choices by default; a long one with new ones each time by
-``HYPOTHESIS_PROFILE=long pytest tests/campaign/test_shop_model.py`` (a quarter of an hour; it
-prints how to repeat what it finds).
+Meanwhile prices and stock change, time passes, the shop's clock is off, and Rokt has every fault.
+Orders are redriven and refunded, and old rows are purged. The process dies before or after any
+commit or call, and is started again.
+
+After each step the held cart, Rokt's books and the database must agree with the model. At the end
+every paid item was fulfilled exactly once, or needs a refund. A purge leaves only those refunds.
+
+By default the run is short and always the same. ``HYPOTHESIS_PROFILE=long pytest
+tests/campaign/test_shop_model.py`` runs for a quarter of an hour with new choices each time, and
+prints how to repeat a failure.
 """
 
 from __future__ import annotations
@@ -66,13 +68,13 @@ from tests.support.shop import BRIDGE, Shop, ok, server_get, server_post
 
 Result = TypeVar("Result")
 
-# What is bought, how much of it, and what goes wrong with its confirm.
+# The item, its quantity, and the fault of its confirm.
 Purchase = tuple[str, int, dict[str, Any] | None]
 PURCHASES: st.SearchStrategy[Purchase] = st.tuples(
     st.sampled_from(ITEMS), st.integers(1, 2), st.sampled_from((*TO_A_CONFIRM, None))
 )
 
-# What the short run finds it shows as it is: shrinking takes minutes, and is the long run's.
+# The short run does not shrink its failures, which takes minutes. The long run does.
 FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
 SHORT = settings(
     max_examples=10, stateful_step_count=25, derandomize=True, database=None, phases=FOUND
@@ -82,13 +84,13 @@ LONG = settings(
 )
 PROFILE = LONG if os.environ.get("HYPOTHESIS_PROFILE") == "long" else SHORT
 
-# Short enough for a hanging Rokt not to hold up the run, long enough for a busy machine.
+# Short, because Rokt hangs often, and long enough for a busy machine.
 LIMITS = {"reserve_timeout": 0.8, "confirm_timeout": 0.8, "placements_timeout": 0.4}
-# In an hour, what Rokt may hold for us unknown to us has lapsed; each wait is a minute.
+# Each wait is a minute. In an hour, reservations that are unknown to the shop have expired.
 MOST_WAITS = 120
 # Orders are kept for ninety days.
 LONG_AFTER = 100 * 86400.0
-# What has no grace: findings that only say that time was moved on, or that a refund is due.
+# Findings that only report that time was moved on, or that a refund is due.
 OF_TIME = {"lease_without_owner", "overdue", "refund_needed"}
 
 TRAP = Trap()
@@ -120,7 +122,7 @@ class Machine(RuleBasedStateMachine):
         return Shop(self.emulator, self.place, config)
 
     def guarded(self, work: Callable[[], Result]) -> Result | None:
-        """Do something that may end the process; then start it again, and return None."""
+        """Do something. If the process ends meanwhile, start it again and return None."""
         try:
             return work()
         except Crash:
@@ -153,7 +155,7 @@ class Machine(RuleBasedStateMachine):
         every_order: bool,
         bought: tuple[Purchase, Purchase],
     ) -> None:
-        """Each run begins with an order of either shopper, or few would come to one at all."""
+        """Begin with an order of each shopper: otherwise few runs would have any."""
         self.settings["confirm_every_order"] = every_order
         self.restart()
         self.emulator.put(
@@ -200,7 +202,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-8.0, -3.0, 0.0, 3.0, 8.0]))
     def the_shop_s_clock_is_off(self, seconds: float) -> None:
-        """By less than what the doctor finds; it may jump back, as when it is set."""
+        """Set the clock off, by less than the doctor reports. It may also jump back."""
         self.shop.clock.move(seconds - self.skew)
         self.skew = seconds
         self.world.calm = False
@@ -220,13 +222,13 @@ class Machine(RuleBasedStateMachine):
         self.guarded(self.work if worker else self.shop.deliver)
 
     def work(self) -> None:
-        """Deliver as the worker of a server does, with one sender, so that runs are alike."""
+        """Deliver as the worker of a server does, with one sender, so that runs are the same."""
         draining = SenderPool(self.shop.parts.checkout.delivery, senders=1)
         try:
             while draining.step():
                 pass
         except Crash:
-            draining._pool.shutdown()  # and nothing more is written down
+            draining._pool.shutdown()  # and no more outcomes are written
             raise
         with draining:
             pass
@@ -238,7 +240,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def what_is_over_is_purged(self) -> None:
-        """Nothing is, so soon: at the end there is."""
+        """Purge. No row is old enough yet: see ``what_is_settled_goes``."""
         self.guarded(lambda: purge(self.shop.parts.store, self.shop.clock()))
 
     # shoppers
@@ -302,7 +304,7 @@ class Machine(RuleBasedStateMachine):
         self.reserve(who, consents)
 
     def reserve(self, who: int, consents: bool) -> Shown | None:
-        """Reserve, and let the shopper see the quote; None when the process ended meanwhile."""
+        """Reserve, and let the shopper see the quote. None when the process ended meanwhile."""
         actor, person = self.actors[who], self.world.people[who]
         prices = dict(person.offered) if consents else {}
         body = {"acceptPrices": {one: str(price) for one, price in prices.items()}}
@@ -315,7 +317,7 @@ class Machine(RuleBasedStateMachine):
         return shown
 
     def is_locked(self, shown: Shown) -> None:
-        """Check that Rokt holds what was quoted, at the quoted price."""
+        """Check that Rokt holds the quoted items at the quoted prices."""
         held = list(self.emulator.state()["reservations"].values())
         for one, (quantity, unit_price) in shown.items.items():
             assert any(
@@ -333,7 +335,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=who, consents=st.booleans())
     def the_shopper_checks_out(self, who: int, consents: bool) -> None:
-        """The shop's pay view: reserve, charge, confirm, by the session's last quote."""
+        """Pay as the shop's view does: reserve, charge, and confirm the session's last quote."""
         if not self.actors[who].has_session:
             return
         shown = self.reserve(who, consents)
@@ -342,7 +344,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=who, purchase=PURCHASES)
     def something_is_bought(self, who: int, purchase: Purchase) -> None:
-        """The whole way at once, which rules of one step each come to seldom."""
+        """Buy in one step, because rules of one request each seldom come to a purchase."""
         one, quantity, fault = purchase
         self.send(who, self.actors[who].says(-1, one, quantity, preselected=False))
         if fault is not None:
@@ -353,7 +355,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(person.quotes for person in self.world.people))
     @rule(who=who, which=st.integers(0, 9))
     def an_earlier_quote_is_paid(self, who: int, which: int) -> None:
-        """By whom the page was left open: this quote may be outdated, or bought before."""
+        """Pay on a page that was left open. Its quote may be outdated, or bought before."""
         quotes = list(self.world.people[who].quotes.values())
         if quotes:
             shown = quotes[-1 - which % len(quotes)]
@@ -362,12 +364,12 @@ class Machine(RuleBasedStateMachine):
     def pay(self, who: int, shown: Shown, order_id: str, *, named: bool) -> None:
         actor, world = self.actors[who], self.world
         if not named and shown.quote_id in world.bought:
-            return  # such a shop has charged nothing: its reserve gave the quote of before
+            return  # such a shop has charged nothing: reserve returned the earlier quote
         body = {"handle": actor.browser.handle, "orderId": order_id}
         body |= {"quoteId": shown.quote_id} if named else {}
         payment = world.pay(order_id, who, shown)
         answer = self.guarded(lambda: server_post(self.shop, "/orders", body))
-        if answer is None:  # the shop tries again, which must change nothing
+        if answer is None:  # the shop retries, which must change nothing
             answer = self.guarded(lambda: server_post(self.shop, "/orders", body))
         self.is_recorded(order_id, payment, answer and ok(answer))
 
@@ -408,7 +410,7 @@ class Machine(RuleBasedStateMachine):
     def what_ended_badly_is_redriven(self, which: int, all_of_them: bool) -> None:
         order_id = list(self.world.payments)[which % len(self.world.payments)]
         parts, now = self.shop.parts, self.shop.clock()
-        # Who names an order wants also what another one had bought.
+        # A redrive of a named order also buys items that another order had bought.
         one = None if all_of_them or self.world.payments[order_id].twice else order_id
         self.guarded(lambda: redrive(parts.store, parts.settings, now, one))
 
@@ -420,7 +422,7 @@ class Machine(RuleBasedStateMachine):
             if order_book.set_refunded(connection, order_id, self.shop.clock()):
                 self.refunded.add(order_id)
 
-    # two things at once, of which neither can end the process
+    # two things at once, during which the process does not end
 
     @rule()
     def two_workers_deliver_at_once(self) -> None:
@@ -439,7 +441,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(who=who, meanwhile=st.sampled_from(["released", "paid again"]))
     def what_is_paid_is_meanwhile(self, who: int, meanwhile: str) -> None:
-        """Released in another tab, or told a second time by the payment provider."""
+        """Release in another tab, or confirm a second time, at the same time as the payment."""
         actor = self.actors[who]
         if not actor.has_session:
             return
@@ -458,7 +460,7 @@ class Machine(RuleBasedStateMachine):
                 assert answer.status_code in (200, 201), answer.text
             self.is_recorded(order_id, payment, None)
 
-    # what always holds
+    # invariants
 
     @invariant()
     def the_held_carts_are_the_model_s(self) -> None:
@@ -493,7 +495,7 @@ class Machine(RuleBasedStateMachine):
             shutil.rmtree(self.place)
 
     def everything_arrives(self) -> None:
-        """Let Rokt be well and time pass; then look what became of every payment."""
+        """End all faults, let time pass, and check the result of every payment."""
         self.emulator.put("faults", {})
         for _ in range(MOST_WAITS):
             self.work()
@@ -524,7 +526,7 @@ class Machine(RuleBasedStateMachine):
         self.what_is_settled_goes(refunds - self.refunded)
 
     def what_is_settled_goes(self, left: set[str]) -> None:
-        """Purge long after: what is left is what somebody must give money back for."""
+        """Purge long after. Only the orders that still need a refund are left."""
         self.shop.move_clocks(LONG_AFTER)
         parts = self.shop.parts
         purge(parts.store, self.shop.clock())
@@ -549,7 +551,7 @@ class Machine(RuleBasedStateMachine):
 
     @staticmethod
     def arrived(order: Any, item: Any, row: Any) -> None:
-        """Check one paid item against what Rokt did."""
+        """Check one paid item against Rokt's reservation of it."""
         told = order.get("lastError") or ""
         match item["status"]:
             case "confirmed":

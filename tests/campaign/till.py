@@ -1,4 +1,4 @@
-"""The shop's side of a case: its requests, and what was shown, locked and charged."""
+"""The shop in a case: makes its requests, and records what was shown, locked and charged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.shop import Shop, Shopper, ok, server_post
 
 
 class Till:
-    """The shop's side of a case: its requests, what was shown, locked and charged."""
+    """A shop with one shopper, and a record of its requests and amounts."""
 
     def __init__(self, shop: Shop, shopper: Shopper) -> None:
         self.shop = shop
@@ -30,7 +30,7 @@ class Till:
         self.to_cancel: list[tuple[str, str]] = []
 
     def step(self, name: str, limit: float, request: Callable[[], TestResponse]) -> Any:
-        """Make a request, note how it went, and return its JSON."""
+        """Make a request, record its response, and return its JSON."""
         start = time.monotonic()
         response = request()
         body: Any = response.get_json(silent=True)
@@ -56,13 +56,13 @@ class Till:
         ok(self.shopper.update(item))
 
     def add_all(self) -> None:
-        """Hold two parking spots and a poster, on a page that was just opened."""
+        """Open a page, and hold two parking spots and a poster."""
         self.shopper.load_page()
         self.add(PARKING, 2)
         self.add(POSTER, 1)
 
     def reserve(self, prices: Mapping[str, str] | None = None) -> Any:
-        """Reserve, and note what Rokt holds of what is quoted."""
+        """Reserve, and record what Rokt holds of each quoted item."""
         body = {"acceptPrices": dict(prices)} if prices else {}
         quote = self.step(
             "reserve",
@@ -75,7 +75,7 @@ class Till:
         return quote
 
     def pay(self, order_id: str, quote: Any) -> Any:
-        """Charge what the quote says, and say so."""
+        """Charge the amounts of the quote, and confirm the order."""
         self.paid[order_id] = facts.charged_of(quote)
         body = {"handle": self.shopper.handle, "orderId": order_id, "quoteId": quote["quoteId"]}
         limit = self.limits.confirm_timeout + self.limits.connect_timeout
@@ -86,7 +86,7 @@ class Till:
         return self.step("release", limit, lambda: self.shopper.post("/cart/release"))
 
     def cancel(self, order_id: str, catalog_item_id: str = POSTER) -> None:
-        """Cancel one item of an order, where it has that."""
+        """Cancel one item of an order, if the order has it."""
         paid = [one.cart_item_id for one in self.paid[order_id]]
         item = next((one for one in paid if one.endswith(catalog_item_id)), None)
         if item is not None:
@@ -97,7 +97,7 @@ class Till:
                 self.to_cancel.append((order_id, item))
 
     def facts(self, *, early: Sequence[Finding] = (), **more: Any) -> Facts:
-        """Gather what is known now; ``early`` is what the doctor said before."""
+        """Gather the facts. ``early`` are findings of the doctor from before."""
         return Facts(
             seen=dict(self.seen),
             locked=tuple(self.locked),

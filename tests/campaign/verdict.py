@@ -1,7 +1,7 @@
-"""The invariants, judged on the facts of one case. Pure: each yields what is wrong, in words.
+"""The invariants, judged on the facts of one case. Pure: each yields its violations as texts.
 
-They are the promises of the design as they show from outside: in Rokt's own state and journal, in
-what the shop was answered, and in what the doctor says of the database.
+They are the promises of the design as seen from outside: in Rokt's state and journal, in the
+responses to the shop, and in the doctor's findings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bff.outbox.settlement import EARLIER
 from tests.campaign.facts import Charged, Facts
 from tests.campaign.lane import SLACK
 
-# A cancel that was given up stays on its way: Rokt may have acted, and the money must not go twice.
+# An item stays so when its cancel is given up. Rokt may have acted, and must not refund it twice.
 LEAVING = "cancelling"
 SOLD = ("confirmed", "cancelled", LEAVING)
 
@@ -40,13 +40,13 @@ def judge(facts: Facts) -> list[Violation]:
 
 
 def the_fault_was_met(facts: Facts) -> Iterator[str]:
-    """A case in which nothing went wrong proves nothing."""
+    """A case in which its fault did not occur proves nothing."""
     if not facts.met:
         yield "nothing went wrong in this case"
 
 
 def the_doctor_is_content(facts: Facts) -> Iterator[str]:
-    """The doctor finds nothing but what somebody must see to, and all of that: it is the alarm."""
+    """The doctor reports what needs a person's work, all of it, and nothing else."""
     expected = {
         ("refund_needed", one): "needs a refund"
         for one, order in facts.orders.items()
@@ -66,12 +66,12 @@ def the_doctor_is_content(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_owed(facts: Facts) -> Iterator[str]:
-    """In the end every call was answered or given up, and said to be."""
+    """In the end every call has a response, or is given up and marked so."""
     yield from (f"{one} is still owed" for one in facts.owed)
 
 
 def nothing_is_fulfilled_twice(facts: Facts) -> Iterator[str]:
-    """Goods go out once an item of an order, however many calls were made."""
+    """Each item of an order is fulfilled at most once, however many calls were made."""
     for (order_id, item), made in _made(facts).items():
         count = sum(one["fulfilled"] for one in made)
         if count > 1:
@@ -79,7 +79,7 @@ def nothing_is_fulfilled_twice(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_fulfilled_unpaid(facts: Facts) -> Iterator[str]:
-    """What went out was paid for, in that order and in that quantity."""
+    """Each fulfilled item was paid for, in its order and in its quantity."""
     for (order_id, item), made in _made(facts).items():
         charged = _charged(facts, order_id).get(item)
         for one in made:
@@ -92,16 +92,16 @@ def nothing_is_fulfilled_unpaid(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_bought_unreserved(facts: Facts) -> Iterator[str]:
-    """Only what was reserved at a locked price is confirmed: these shops allow nothing else."""
+    """Only items that were reserved at a locked price are confirmed."""
     for one in facts.state.get("reservations", {}).values():
         if not one["held"]:
             yield f"{one['cartItemId']} was bought by quantity, without a reservation"
 
 
 def what_was_paid_is_confirmed_or_refunded(facts: Facts) -> Iterator[str]:
-    """Every paid item went out once, or its money goes back and it did not go out.
+    """Every paid item was fulfilled, or it needs a refund and was not fulfilled.
 
-    Where it may have gone out nevertheless, the order says so.
+    Where it may have been fulfilled nevertheless, the order says so.
     """
     made = _made(facts)
     for order_id, charges in facts.paid.items():
@@ -124,14 +124,14 @@ def what_was_paid_is_confirmed_or_refunded(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_refunded_needlessly(facts: Facts) -> Iterator[str]:
-    """A call of which nobody knew, or a process that died, costs nobody their parking spot."""
+    """No order needs a refund because of an unknown outcome or a process that was killed."""
     for order_id, order in facts.orders.items():
         if order["status"] == "refund_needed" and not facts.may_refund:
             yield f"order {order_id} needs a refund: {order.get('lastError')}"
 
 
 def nothing_costs_more_than_seen_or_locked(facts: Facts) -> Iterator[str]:
-    """The charge is what Rokt locked, and no more than the shopper saw or took."""
+    """The charge is the locked price, and at most the price that the shopper saw or accepted."""
     for charged, totals in facts.locked:
         item, total = charged.cart_item_id, charged.total
         if total not in totals:
@@ -152,7 +152,7 @@ def nothing_costs_more_than_seen_or_locked(facts: Facts) -> Iterator[str]:
 
 
 def cancel_follows_confirm_once(facts: Facts) -> Iterator[str]:
-    """A cancel takes effect once, comes after its confirm, and was really made when told."""
+    """A cancel takes effect once, after its confirm, if the order says that it is cancelled."""
     for key, one in facts.state.get("reservations", {}).items():
         if one["cancelled"] > 1:
             yield f"{one['cartItemId']} was cancelled {one['cancelled']} times"
@@ -178,7 +178,7 @@ def cancel_follows_confirm_once(facts: Facts) -> Iterator[str]:
 
 
 def nothing_stays_reserved(facts: Facts) -> Iterator[str]:
-    """What nobody bought is given back, save what nobody can know of: that lapses."""
+    """Unbought reservations are released, except those that the shop cannot know of."""
     for item in facts.live - facts.may_lapse:
         yield f"{item} is still reserved at Rokt"
     for one in facts.state.get("reservations", {}).values():
@@ -187,7 +187,7 @@ def nothing_stays_reserved(facts: Facts) -> Iterator[str]:
 
 
 def a_repeated_confirm_is_the_same(facts: Facts) -> Iterator[str]:
-    """Each confirm that was sent is a row's bytes; after one that may have acted, no other."""
+    """Each confirm has the bytes of its row. After one that may have acted, no other is sent."""
     first: dict[str, Mapping[str, Any]] = {}
     for entry in _entries(facts, "confirm"):
         body = entry["body"]
@@ -202,7 +202,7 @@ def a_repeated_confirm_is_the_same(facts: Facts) -> Iterator[str]:
 
 
 def the_shop_is_answered(facts: Facts) -> Iterator[str]:
-    """In time, and never with a 5xx but a problem that says "unavailable"."""
+    """Each response is in time, and a 5xx is a problem whose code says "unavailable"."""
     for step in facts.steps:
         if step.seconds > step.limit + SLACK:
             yield f"{step.name} took {step.seconds:.1f} s, its limit is {step.limit} s"
@@ -235,7 +235,7 @@ def _statuses(order: Mapping[str, Any]) -> set[str]:
 
 
 def _made(facts: Facts) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """Group what Rokt has sold by order and cart item."""
+    """Group the reservations that Rokt has sold by order and cart item."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in facts.state.get("reservations", {}).values():
         if one["orderId"] is not None:
@@ -273,7 +273,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _is_of(entry: Mapping[str, Any], body: bytes, headers: Mapping[str, str]) -> bool:
-    """Tell whether a call had a row's bytes: their JSON and their number."""
+    """Tell whether a call had the bytes of a row: the same JSON, of the same length."""
     sent = entry["headers"]
     return (
         entry["body"] == json.loads(body)
