@@ -1,11 +1,10 @@
-"""The commands: ``flask rokt …`` in a Flask shop, ``rokt-bff …`` for the rest.
+"""The commands: ``flask rokt …`` in a Flask shop, ``rokt-bff …`` for the standalone server.
 
-``flask`` finds the group by the package's entry point, so a shop need not do anything for it.
+``flask`` finds its commands by the package's entry point; a shop needs no code for them.
 """
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -20,48 +19,55 @@ from bff.errors import BffError, StoreUnavailable
 from bff.extension.setup import begin_command
 from bff.ops.doctor import count_open, examine_database, examine_rokt, examine_settings
 from bff.ops.redrive import redrive
-from bff.sbom import bill
 from bff.store.clock import system_time
 from bff.web.runtime import Runtime, runtime
 from bff.web.scripts import release
 
-rokt = AppGroup("rokt", callback=begin_command, help="Look after Rokt's upsells.")
+rokt = AppGroup("rokt", callback=begin_command, help="Run and check Rokt's upsells.")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Let an error of ours end the command with its text, without a traceback."""
+def _error_as_text() -> Iterator[None]:
+    """End the command with the text of our error, without a traceback."""
     try:
         yield
     except BffError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _here() -> Runtime:
+@contextmanager
+def _migrated() -> Iterator[Runtime]:
+    """Yield the parts of the app; end the command if its tables have another version."""
+    parts = _parts()
+    with _error_as_text():
+        parts.store.check_schema()
+        yield parts
+
+
+def _parts() -> Runtime:
     return runtime(current_app._get_current_object())  # type: ignore[attr-defined]
 
 
 @rokt.command("init-db")
 def init_db_command() -> None:
-    """Create the tables, or bring them to this version."""
-    with _told():
-        changed = _here().store.migrate()
-    click.echo("The tables are of this version" + (" now." if changed else " already."))
+    """Create the tables, or migrate them."""
+    with _error_as_text():
+        changed = _parts().store.migrate()
+    click.echo("The tables are now up to date." if changed else "The tables were up to date.")
 
 
 @rokt.command("deliver")
-@click.option("--once", is_flag=True, help="Deliver what is due now, then end.")
+@click.option("--once", is_flag=True, help="Send the calls that are due now, then end.")
 def deliver_command(once: bool) -> None:
-    """Deliver what is owed to Rokt.
+    """Send the calls that are owed to Rokt.
 
-    Until SIGINT or SIGTERM; gives back what was left reserved, and purges what is over.
+    Runs until SIGINT or SIGTERM. Also releases what shoppers left reserved, and deletes old rows.
     """
-    worker = _here().checkout.worker
-    with _told(), _until_a_signal() as stop:
-        _here().store.check_schema()
+    with _migrated() as parts, _until_a_signal() as stop:
+        worker = parts.checkout.worker
         if once:
-            given_back, attempts = worker.deliver_once(stop)
-            click.echo(f"Attempted {attempts} calls, and gave back {given_back} items.")
+            released, attempts = worker.deliver_once(stop)
+            click.echo(f"Attempted {attempts} calls, and released {released} items.")
             return
         click.echo("Delivering. Ctrl-C ends it after the call under way.")
         worker.run(stop)
@@ -69,9 +75,9 @@ def deliver_command(once: bool) -> None:
 
 @contextmanager
 def _until_a_signal() -> Iterator[threading.Event]:
-    """Yield what SIGINT and SIGTERM set: what is under way is finished, and nothing begun.
+    """Yield an event that SIGINT and SIGTERM set. Then work ends, and no new work begins.
 
-    Once is enough, until the process is gone: a second one would end it as failed.
+    A second signal is ignored, because it would end the process as failed.
     """
     stop = threading.Event()
     before = {
@@ -87,67 +93,61 @@ def _until_a_signal() -> Iterator[threading.Event]:
 
 @rokt.command("purge")
 def purge_command() -> None:
-    """Delete what is long over.
+    """Delete old rows.
 
-    That is sessions that ended a week ago, and orders that were settled three months ago.
+    Deletes sessions that ended a week ago, and orders that were settled three months ago.
     """
-    here = _here()
-    with _told():
-        here.store.check_schema()
-        given_back, purged = here.checkout.worker.purge_once()
-    click.echo(f"Purged {purged} sessions, orders and calls, and gave back {given_back} items.")
+    with _migrated() as parts:
+        released, purged = parts.checkout.worker.purge_once()
+    click.echo(f"Deleted {purged} sessions, orders and calls, and released {released} items.")
 
 
 @rokt.command("redrive")
 @click.argument("order_id", required=False)
-@click.option("--all", "everything", is_flag=True, help="All orders with such a call.")
+@click.option("--all", "everything", is_flag=True, help="Retry every such order.")
 def redrive_command(order_id: str | None, everything: bool) -> None:
-    """Try again what an order lost.
+    """Retry what failed for an order.
 
-    That is what stands in refund_needed, or a cancel that was given up. Not for an order whose
-    shopper has the money back: note that with `refunded`.
+    Retries the items in refund_needed, and a cancel that reached its deadline. If the shopper has
+    the money back, use `refunded` instead.
     """
     if (order_id is None) == (not everything):
-        raise click.UsageError("Name an order, or say --all.")
-    here = _here()
-    with _told():
-        here.store.check_schema()
+        raise click.UsageError("Name either an order or --all.")
+    with _migrated() as parts:
         if order_id is not None:
-            here.checkout.order(order_id)  # for its error
-        count = redrive(here.store, here.settings, system_time(), order_id)
+            parts.checkout.order(order_id)  # raises if it does not exist
+        count = redrive(parts.store, parts.settings, system_time(), order_id)
     click.echo(f"{count} calls are owed again.")
 
 
 @rokt.command("refunded")
 @click.argument("order_id")
 def refunded_command(order_id: str) -> None:
-    """Note that a shopper has the money back.
+    """Record that a shopper has the money back.
 
-    For an order in refund_needed: doctor no longer names it, and redrive leaves it alone.
+    Applies to an order in refund_needed. `doctor` and `redrive` then ignore the order.
     """
-    here = _here()
-    with _told():
-        here.store.check_schema()
-        here.checkout.refunded(order_id)
-    click.echo(f"Order {order_id!r} is refunded; doctor no longer names it.")
+    with _migrated() as parts:
+        parts.checkout.refunded(order_id)
+    click.echo(f"Order {order_id!r} is refunded. doctor and redrive ignore it now.")
 
 
 @rokt.command("doctor")
 def doctor_command() -> None:
-    """Check the promises, settings and Rokt.
+    """Check database, settings and Rokt.
 
-    Prints a line a finding, and exits with 1 when there is one.
+    Prints one line a finding, and exits with 1 if there is one.
     """
-    here = _here()
+    parts = _parts()
     findings = [
-        *examine_database(here.store, system_time()),
-        *examine_rokt(here.settings, here.checkout.api),
-        *examine_settings(here.settings, current_app.config),
+        *examine_database(parts.store, system_time()),
+        *examine_rokt(parts.settings, parts.checkout.api),
+        *examine_settings(parts.settings, current_app.config),
     ]
     for finding in findings:
         click.echo(f"{finding.name}: {finding.text}")
-    with suppress(StoreUnavailable):  # which is a finding already
-        counts = count_open(here.store)
+    with suppress(StoreUnavailable):  # this is a finding already
+        counts = count_open(parts.store)
         click.echo("Open: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     if findings:
         sys.exit(1)
@@ -157,25 +157,25 @@ def doctor_command() -> None:
 @click.group()
 @click.version_option(package_name="rokt-bff")
 def main() -> None:
-    """rokt-bff: the server half of Rokt's upsell on a checkout page."""
+    """Rokt's upsell on a checkout page: the server half."""
 
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--insecure-cookies", is_flag=True, help="Without TLS, while developing.")
+@click.option("--insecure-cookies", is_flag=True, help="Send cookies without TLS.")
 def serve(host: str, port: int, insecure_cookies: bool) -> None:
-    """Serve pages on other origins.
+    """Start the server for pages on other origins.
 
-    Its settings are ROKT_BFF_… of the environment.
+    Reads its settings from ROKT_BFF_… in the environment.
     """
     _needs("waitress", "server")
     from bff.server.serve import serve as run
 
     try:
-        with _told():
+        with _error_as_text():
             run(host, port, click.echo, secure_cookies=not insecure_cookies)
-    except (OSError, ValueError) as error:  # waitress tells an unknown host by a ValueError
+    except (OSError, ValueError) as error:  # waitress raises ValueError for an unknown host
         raise click.ClickException(
             f"Cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). "
             "Choose another --host or --port."
@@ -186,12 +186,14 @@ def serve(host: str, port: int, insecure_cookies: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--emulator-port", default=8081, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--partner-host", default="127.0.0.2", show_default=True, help="Of a second origin.")
+@click.option(
+    "--partner-host", default="127.0.0.2", show_default=True, help="Address of the partner's shop."
+)
 @click.option("--partner-port", default=8082, show_default=True, type=click.IntRange(0, 65535))
 def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_port: int) -> None:
     """Start the demo, on this machine only.
 
-    That is a shop, a partner's shop on a second origin, and the emulator of Rokt.
+    Starts a shop, a partner's shop on a second origin, and the emulator of Rokt.
     """
     _needs("waitress", "demo")
     _needs("babel", "demo")
@@ -215,24 +217,26 @@ def demo(host: str, port: int, emulator_port: int, partner_host: str, partner_po
     default="/rokt",
     show_default=True,
     metavar="ADDRESS",
-    help="The BFF as pages see it, such as https://upsell.example/rokt.",
+    help="Address of the endpoints, such as https://upsell.example/rokt.",
 )
 def integrity(base: str) -> None:
-    """Print the tags that pin the scripts.
+    """Print script tags with integrity values.
 
-    The tags are of this release: after an upgrade their addresses answer 404, so print them
-    anew and change the pages with it. A browser holds a file to its own integrity only, not
-    what it imports; so a page that imports several modules needs a preload for each.
+    The addresses are valid for this release only. After an upgrade they answer 404: print the tags
+    again and change the pages. A browser checks the integrity of a file, but not of its imports.
+    So a page needs a preload for each module that its script imports.
     """
     if not base.startswith(("/", "https://", "http://")):
-        raise click.BadParameter("must be a path or an address, such as /rokt", param_hint="--base")
+        raise click.BadParameter(
+            "must be a path or an http address, such as /rokt", param_hint="--base"
+        )
     present, base = release(), base.rstrip("/")
     scripts = sorted(present.scripts)
     for name in scripts:
         click.echo(f"{name}  {present.integrity(name)}")
-    click.echo("\nOn a page without a script of its own for the bridge:")
+    click.echo("\nFor a page that loads the bridge by a tag:")
     click.echo(present.tag("bridge.js", base))
-    click.echo("\nBefore a script that imports from the same addresses, those that it imports:")
+    click.echo("\nBefore a script that imports these modules, one for each of them:")
     for name in scripts:
         click.echo(present.tag(name, base, preload=True))
 
@@ -240,7 +244,7 @@ def integrity(base: str) -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--access-log", is_flag=True, help="Print a line a request.")
+@click.option("--access-log", is_flag=True, help="Print one line a request.")
 def emulator(host: str, port: int, access_log: bool) -> None:
     """Start the emulator of Rokt's Cart API alone."""
     from bff.emulator import run
@@ -253,17 +257,11 @@ def emulator(host: str, port: int, access_log: bool) -> None:
         ) from None
 
 
-@main.command()
-def sbom() -> None:
-    """Print the bill of materials of what is installed, as CycloneDX JSON."""
-    click.echo(json.dumps(bill(), indent=2))
-
-
 def _needs(module: str, extra: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise click.ClickException(f"This needs {module}: pip install 'rokt-bff[{extra}]'.")
+        raise click.ClickException(f"This command needs {module}: pip install 'rokt-bff[{extra}]'.")
 
 
 @contextmanager
@@ -271,14 +269,14 @@ def _standalone() -> Iterator[None]:
     from bff.server.serve import create_app
 
     begin_command()
-    with _told():
+    with _error_as_text():
         app, _ = create_app()
     with app.app_context():
         yield
 
 
 def _also_standalone(command: click.Command) -> None:
-    """Offer a command of ``flask rokt`` on the standalone server's settings too."""
+    """Make a command of ``flask rokt`` a command of ``rokt-bff``, with the server's settings."""
 
     def invoke(**given: object) -> None:
         with _standalone():

@@ -35,7 +35,6 @@ COMMANDS = {
     "redrive",
     "refunded",
     "doctor",
-    "sbom",
 }
 
 
