@@ -1,8 +1,4 @@
-"""How each kind of setting is read, from a Flask config or the environment. Pure.
-
-A reader takes what was given and returns the setting, or raises ``ValueError`` with the rest of
-the sentence that begins with the setting's name. No text of a secret is ever in that sentence.
-"""
+"""Addresses: is a host this machine, is a text an origin? Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name or address is this machine's own."""
+    """Tell whether a host name or address is this machine."""
     if host == "localhost":
         return True
     try:
@@ -24,8 +20,12 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def _address(text: str) -> SplitResult | None:
-    """Split an http(s) address as a browser writes it: no user, a good host, a good port."""
+def split_address(text: str) -> SplitResult | None:
+    """Split an http(s) address as a browser writes it.
+
+    Returns:
+        Its parts; None if it names a user, or if scheme, host or port is invalid.
+    """
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port
@@ -36,8 +36,8 @@ def _address(text: str) -> SplitResult | None:
 
 
 def is_origin(text: str) -> bool:
-    """Tell whether a text is an origin exactly as browsers send it."""
-    parts = _address(text)
+    """Tell whether a text is an origin, spelled exactly as browsers send it."""
+    parts = split_address(text)
     if parts is None:
         return False
     host, port = parts.hostname or "", parts.port

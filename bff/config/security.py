@@ -1,10 +1,7 @@
-"""Combinations of settings that would be insecure: each is named, with its cure. Pure.
+"""Finds combinations of settings that are insecure, and names the cure of each. Pure.
 
-Asked before a server starts, which then does not, and by ``doctor``. What is on this machine
-alone is let pass: the demo, the emulator, a developer's browser.
-
-``host`` is where the standalone server listens; None is a Flask shop, which somebody else serves.
-``wrong``: settings that could not be read. What follows from their defaults is not said beside it.
+The start of a server checks them and fails; ``doctor`` reports them. Servers that only this machine
+can reach are exempt: the demo, the emulator, a developer's browser.
 """
 
 from __future__ import annotations
@@ -17,21 +14,20 @@ from bff.config.addresses import is_loopback
 from bff.config.readers import MAKE_KEY
 from bff.config.settings import PREFIX, Settings
 
-# 128 bits as bytes; whoever guesses it can sign cookies, ours and the shop's own.
+# 128 bits as bytes. With this key, anybody can sign cookies, ours and the shop's own.
 SHORTEST_SECRET = 16
 
-
-# What tells a developer's machine from a shop's.
+# These settings tell a developer's machine from a shop's.
 ADDRESSES = frozenset({f"{PREFIX}API_URL", f"{PREFIX}PUBLIC_URL"})
 
 
 def secure_cookies(settings: Settings, config: Mapping[str, Any]) -> bool:
-    """Tell whether our cookie is sent by TLS only."""
+    """Tell whether our cookie is sent over TLS only."""
     return bool(config.get("SESSION_COOKIE_SECURE")) or settings.public_url.startswith("https:")
 
 
 def is_developed(settings: Settings) -> bool:
-    """Tell whether this is a developer's machine: Rokt or the pages are on it too."""
+    """Tell whether this is a developer's machine: it serves Rokt's API or the pages itself."""
     return any(is_loopback(_host(url)) for url in (settings.api_url, settings.public_url))
 
 
@@ -41,11 +37,18 @@ def insecure(
     host: str | None = None,
     wrong: Collection[str] = (),
 ) -> Iterator[str]:
-    """Say what is insecure, a sentence each."""
+    """Yield a sentence for each insecure setting.
+
+    Args:
+        settings: The settings.
+        config: The Flask config.
+        host: The address on which the standalone server listens; None for a Flask shop.
+        wrong: The names of settings that could not be read and have their defaults.
+    """
     yield from _secrets(settings, config)
     yield from _addresses(settings)
     if not ADDRESSES.isdisjoint(wrong):
-        return  # whether this is a developer's machine is not known
+        return  # it is not known whether this is a developer's machine
     if host is None:
         yield from _shop(settings, config)
     elif not is_loopback(host):
@@ -65,20 +68,20 @@ def _secrets(settings: Settings, config: Mapping[str, Any]) -> Iterator[str]:
     first: dict[str, str] = {}
     for name, secret in secrets.items():
         if secret and (other := first.setdefault(secret, name)) != name:
-            yield f"{name} must not be {other} too: whoever knows one would have both."
+            yield f"{name} must differ from {other}: set another key; {MAKE_KEY}."
     if settings.server_key_previous and not settings.server_key:
-        yield f"{PREFIX}SERVER_KEY_PREVIOUS is good only beside {PREFIX}SERVER_KEY, which is empty."
+        yield f"{PREFIX}SERVER_KEY_PREVIOUS needs {PREFIX}SERVER_KEY, which is empty: set it."
 
 
 def _addresses(settings: Settings) -> Iterator[str]:
     for origin in settings.origins:
         if _is_plain(origin):
             yield (
-                f"{PREFIX}ORIGINS has {origin!r}: whoever is between a shopper and that page "
-                "could change it; use https."
+                f"{PREFIX}ORIGINS has {origin!r}, which is not encrypted, so the page could be "
+                "changed on its way: use https."
             )
     if _is_plain(settings.public_url):
-        yield f"{PREFIX}PUBLIC_URL must be https: handles and cookies travel there."
+        yield f"{PREFIX}PUBLIC_URL must be https: handles and cookies are sent there."
 
 
 def _shop(settings: Settings, config: Mapping[str, Any]) -> Iterator[str]:
@@ -91,13 +94,13 @@ def _shop(settings: Settings, config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _open_host(settings: Settings, config: Mapping[str, Any], host: str) -> Iterator[str]:
-    """Others than this machine reach the server, which speaks no TLS itself."""
+    """Check a server that other machines can reach. It has no TLS of its own."""
     if not secure_cookies(settings, config):
-        yield f"--insecure-cookies is for this machine only, and --host {host} is open to others."
+        yield f"--insecure-cookies is for this machine only: leave it out with --host {host}."
     if not settings.public_url:
         yield (
-            f"{PREFIX}PUBLIC_URL is missing: --host {host} is open to others, so a proxy must end "
-            "TLS; set it to the https origin that the proxy serves."
+            f"{PREFIX}PUBLIC_URL is missing, and other machines can reach --host {host}: put a "
+            "proxy with TLS in front, and set it to the proxy's https origin."
         )
 
 

@@ -125,7 +125,7 @@ CALLS: Mapping[str, Defence] = {
     ),
     "a password's @ makes no name of a host": line(
         "config/readers.py",
-        'if "@" in (url.host or ""):  # and the driver would log a part of it as the host\'s name',
+        'if "@" in (parsed.host or ""):  # the driver would log a part of the password',
         "if False:", "tests/integration/server/test_passwords.py::test_no_command_repeats_a_password",
     ),
     "half a character fails no confirm": line(

@@ -76,7 +76,10 @@ def reservation(
 def read_settings(**settings: Any) -> Settings:
     """Read these settings and the two that are required."""
     given = {"api_key": "key", "tag_id": "tag"} | settings
-    return Settings.from_app({PREFIX + name.upper(): value for name, value in given.items()})
+    read, problems = Settings.read({PREFIX + name.upper(): given[name] for name in given})
+    if problems:
+        raise ConfigError(problems)
+    return read
 
 
 def problems(**settings: Any) -> tuple[str, ...]:

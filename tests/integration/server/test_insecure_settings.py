@@ -146,5 +146,5 @@ def test_the_doctor_says_it_too(emulator: Client, tmp_path: Path) -> None:
     group = FlaskGroup(create_app=lambda: app, add_default_commands=False)
     told = app.test_cli_runner().invoke(group, ["rokt", "doctor"])
     assert told.exit_code == 1
-    assert told.output.startswith("insecure: ROKT_BFF_SERVER_KEY must not be SECRET_KEY too")
+    assert told.output.startswith("insecure: ROKT_BFF_SERVER_KEY must differ from SECRET_KEY")
     runtime(app).store.close()

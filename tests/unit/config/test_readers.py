@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bff.config import readers as kinds
+from bff.config import readers
 from bff.config.addresses import is_loopback
 from tests.support.samples import problems, read_settings
 
@@ -94,7 +94,7 @@ def test_an_api_address_is_https_or_loopback(url: str) -> None:
 )
 def test_the_api_key_never_travels_in_the_clear(url: str) -> None:
     assert problems(api_url=url) == (
-        "ROKT_BFF_API_URL must be https: the API key travels with every call.",
+        "ROKT_BFF_API_URL must be https: the API key is sent with every call.",
     )
 
 
@@ -163,12 +163,12 @@ def test_limits_are_counted_in_memory_or_in_redis(url: str) -> None:
 def test_limits_that_nobody_could_count_are_refused_without_their_password(url: str) -> None:
     assert problems(rate_limit_storage=url, max_lines=0) == (
         "ROKT_BFF_MAX_LINES must be a whole number from 1 to 1000000000.",
-        "ROKT_BFF_RATE_LIMIT_STORAGE must be memory:// or such as redis://host:6379/0.",
+        "ROKT_BFF_RATE_LIMIT_STORAGE must be memory:// or a Redis URL such as redis://host:6379/0.",
     )
 
 
 def test_redis_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "find_spec", lambda _: None)
+    monkeypatch.setattr(readers, "find_spec", lambda _: None)
     (problem,) = problems(rate_limit_storage="redis://:word@h")
     assert problem == "ROKT_BFF_RATE_LIMIT_STORAGE needs redis: pip install 'rokt-bff[redis]'."
 

@@ -39,7 +39,7 @@ def test_a_short_secret_is_refused_unless_rokt_is_the_emulator(secret: str | byt
 ])  # fmt: skip
 def test_no_secret_is_another_one_too(given: dict[str, str]) -> None:
     (problem,) = insecure(read_settings(**given), TLS)
-    assert "must not be SECRET_KEY too" in problem
+    assert "must differ from SECRET_KEY" in problem
     assert KEY not in problem
     assert len(found(None, **given, api_url=EMULATOR)) == 1  # on a developer's machine neither
 
