@@ -1,7 +1,7 @@
-"""The headers on every answer of the standalone server: what a browser must not do with it.
+"""The security headers on every response of the standalone server.
 
-It serves JSON and scripts, never a page, so the policies allow nothing at all. A shop's own answers
-are the shop's; see ``Upsells.csp`` for what its pages need.
+The server sends JSON and scripts, never a page, so its policies allow nothing. The responses of a
+Flask shop are the shop's own; ``Upsells.csp`` returns the sources that its pages need.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from flask import Flask, Response, request
 
 from bff.config.settings import Settings
 
-# Two years, what lists of such hosts ask for. Whether it holds for names below is not ours to say.
+# Two years, as browsers' lists of https hosts ask for. Names below this host are not included.
 HSTS_SECONDS = 2 * 365 * 86400
-
 
 ALWAYS = {
     "Content-Security-Policy": (
@@ -24,29 +23,16 @@ ALWAYS = {
 }
 
 
-NOT_KEPT = {"Cache-Control": "no-store"}
-
-
-def fixed(settings: Settings) -> dict[str, str]:
-    """Return what every answer carries; over TLS also that there is no other way here."""
-    if settings.public_url.startswith("https:"):
-        return {**ALWAYS, **_HSTS}
-    return dict(ALWAYS)
-
-
-_HSTS = {"Strict-Transport-Security": f"max-age={HSTS_SECONDS}"}
-
-
 def protect(app: Flask, settings: Settings) -> None:
-    """Put them on every answer of an app, errors and redirects too."""
-    always = fixed(settings)
+    """Add the headers to every response of an app, errors and redirects too."""
+    is_public_secure = settings.public_url.startswith("https:")
 
     def add(response: Response) -> Response:
-        response.headers.update(always)
-        if request.is_secure:
-            response.headers.update(_HSTS)
-        # A script says for itself how long it may be kept.
-        response.headers.setdefault("Cache-Control", NOT_KEPT["Cache-Control"])
+        response.headers.update(ALWAYS)
+        if is_public_secure or request.is_secure:
+            response.headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
+        # A script sets its own Cache-Control.
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     app.after_request(add)

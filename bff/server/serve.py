@@ -1,6 +1,6 @@
-"""The standalone server for partner pages: the blueprint alone, settings from the environment.
+"""The standalone server, for pages on other origins: the endpoints alone, served by waitress.
 
-Every setting is an environment variable ``ROKT_BFF_…``; ``ROKT_BFF_SECRET_KEY`` is Flask's.
+Every setting is an environment variable ``ROKT_BFF_…``. ``ROKT_BFF_SECRET_KEY`` is Flask's.
 """
 
 from __future__ import annotations
@@ -23,50 +23,51 @@ from bff.config.readers import MAX_CALL_SECONDS
 from bff.config.settings import PREFIX, Settings
 from bff.errors import ConfigError
 from bff.extension.upsells import Upsells
-from bff.server.headers import NOT_KEPT, fixed, protect
+from bff.server.headers import protect
 from bff.web.problems import failed
 from bff.web.runtime import runtime
 
-# One thread per request under way. These come on top of those that Rokt can hold up, for what
-# needs no Rokt: an update takes milliseconds, so few are many.
+# Threads beyond those that can wait for Rokt, for requests that need no call. A cart update takes
+# milliseconds, so a few threads serve many shoppers.
 FREE_THREADS = 8
 
-
-# The server's own limit is far above ours, so that a body that is only a little too large gets
-# our problem document; what is larger than this is cut off before it is read.
+# The server's limit is far above ours, so that a body that is a little too large gets our problem
+# document. A body that is larger than this is not read.
 HARD_BODY_LIMIT = 8 * 1024 * 1024
 
-
-# Half-sent requests must not keep others out: many may be open, and none for long.
+# Half-sent requests must not keep others out: many connections may be open, and none for long.
 CONNECTIONS = 1000
-
 
 IDLE_SECONDS = 20
 
-
-# How often it is looked for those that took longer.
+# The interval of the search for idle connections.
 CLEANUP_SECONDS = 5
-
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
-
 DEFAULT_DATABASE = "sqlite:///rokt-bff.db"
-
 
 LOCAL = "127.0.0.1"
 
-
-# Flask's name in a problem, which the environment has with our prefix.
+# A problem names Flask's key by this name; in the environment it has our prefix.
 _OWN_KEY = re.compile(r"\bSECRET_KEY\b")
 
 
 def create_app(
     environ: Mapping[str, str] | None = None, *, secure_cookies: bool = True, host: str = LOCAL
 ) -> tuple[Flask, Upsells]:
-    """Make the standalone app, to listen on ``host``.
+    """Make the standalone app.
 
-    Raises ``ConfigError`` with every problem at once, what would be insecure among them.
+    Args:
+        environ: The environment; by default the process's own.
+        secure_cookies: Whether cookies are sent over TLS only.
+        host: The address on which the app will listen.
+
+    Returns:
+        The app and its extension.
+
+    Raises:
+        ConfigError: Settings are missing, invalid or insecure; it has every problem.
     """
     environ = os.environ if environ is None else environ
     app = Flask("bff.standalone", static_folder=None, root_path=os.getcwd())
@@ -83,7 +84,7 @@ def create_app(
     except ConfigError as error:
         named = (_OWN_KEY.sub(PREFIX + "SECRET_KEY", text) for text in error.problems)
         raise ConfigError(list(named)) from None
-    # There is nothing but our endpoints here: whatever else is asked for gets our answers too.
+    # Here is nothing but our endpoints, so every other path gets a problem document too.
     app.register_error_handler(HTTPException, failed)
     protect(app, runtime(app).settings)
     return app, upsells
@@ -96,24 +97,34 @@ def serve(
     *,
     secure_cookies: bool = True,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests and calls under way are finished.
+    """Serve until SIGINT or SIGTERM, then finish the requests and calls under way.
 
-    Creates the tables on an empty database. Raises ``ConfigError``, ``SchemaMismatch``, and
-    ``OSError`` when the port is taken.
+    Creates the tables on an empty database.
+
+    Args:
+        host: The address to listen on.
+        port: The port; 0 for a free one.
+        echo: Prints a line.
+        secure_cookies: Whether cookies are sent over TLS only.
+
+    Raises:
+        ConfigError: Settings are missing, invalid or insecure.
+        SchemaMismatch: The database's tables have another version.
+        OSError: The port is taken.
     """
     from waitress.server import create_server  # of the extra "server"
 
-    from bff.server.channel import channel_of
+    from bff.server.channel import Channel
 
     app, upsells = create_app(secure_cookies=secure_cookies, host=host)
     with app.app_context():
         settings = upsells.settings
     created = upsells.init_db(app)
-    echo(f"Database: {shown(settings.database_url)}{' (tables created)' if created else ''}")
+    echo(f"Database: {_shown(settings.database_url)}{' (tables created)' if created else ''}")
     if not settings.server_key:
         echo("ROKT_BFF_SERVER_KEY is not set: nothing can be confirmed over HTTP.")
     if not settings.origins:
-        echo("ROKT_BFF_ORIGINS is not set: pages of this origin only.")
+        echo("ROKT_BFF_ORIGINS is not set: only pages of this origin may call.")
     sockets: dict[int, Any] = {}
     server = create_server(
         app,
@@ -122,24 +133,23 @@ def serve(
         port=port,
         threads=settings.max_calls + settings.max_waiting + FREE_THREADS,
         max_request_body_size=HARD_BODY_LIMIT,
-        connection_limit=connections(),
+        connection_limit=_connections(),
         asyncore_use_poll=True,  # select() ends a server that has 1,024 files open
         channel_timeout=IDLE_SECONDS,
         cleanup_interval=CLEANUP_SECONDS,
         ident=None,
         **_proxied(settings),
     )
-    channel = channel_of(fixed(settings) | NOT_KEPT)
     for one in sockets.values():
-        if hasattr(one, "channel_class"):  # beside the sockets there is what wakes their loop
-            one.channel_class = channel
-    # The server's own patience with its threads is shorter than a confirm may take.
+        if hasattr(one, "channel_class"):  # the map also has the trigger that wakes the loop
+            one.channel_class = Channel
+    # By default waitress waits for its threads for less time than a confirm may take.
     tasks = server.task_dispatcher
     tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
     stop_delivery: Callable[[], None] | None = None
     for number in _STOPS:
         signal.signal(number, _end)
-    # One server an address: a name such as localhost may stand for two.
+    # A name such as localhost may have two addresses, each with its own server.
     listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
     address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
     try:
@@ -155,20 +165,20 @@ def serve(
     echo("Stopped.")
 
 
-def connections() -> int:
-    """Tell how many connections may be open: of a process's files the database needs some too."""
+def _connections() -> int:
+    """Return how many connections may be open; the database needs some of the files too."""
     try:
         import resource
-    except ImportError:  # no Unix
+    except ImportError:  # this is not a Unix
         return CONNECTIONS
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
 def _proxied(settings: Settings) -> dict[str, Any]:
-    """Return whose word on the caller's address the server takes."""
+    """Return the settings of the proxy whose word on the caller's address is trusted."""
     if not settings.trusted_proxy:
-        # Nobody is believed; but that there is a proxy must be seen, see ``bff.limiting``.
+        # No proxy is trusted. But ``bff.web.rate_limits`` must see that there is one.
         return {"clear_untrusted_proxy_headers": False}
     return {
         "trusted_proxy": settings.trusted_proxy,
@@ -178,8 +188,8 @@ def _proxied(settings: Settings) -> dict[str, Any]:
     }
 
 
-def shown(database_url: str) -> str:
-    """Return a database's address for people: a file's whole path, and no password."""
+def _shown(database_url: str) -> str:
+    """Return a database's URL without its password; for SQLite, the whole path of the file."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         return str(Path(url.database).absolute())
@@ -187,8 +197,7 @@ def shown(database_url: str) -> str:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough, until the process is gone: a second one, in the middle of stopping, would
-    # leave the delivery's thread behind, which nobody stops then.
+    # A second signal would interrupt the stop and leave the delivery's thread running.
     for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)

@@ -391,11 +391,11 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "no request tells two lengths": _line(
         "server/channel.py", 'if is_chunked_too or "TRANSFER_ENCODING" in self.headers:', "if False:",
-        f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",
+        f"{HEADERS}what_is_not_a_request_is_refused_and_not_repeated",
     ),
-    "also what is no request": _line(
-        "server/serve.py", "one.channel_class = channel", "pass",
-        f"{HEADERS}what_is_no_request_is_answered_with_a_problem_document_and_them",
+    "each connection is ours": _line(
+        "server/serve.py", "one.channel_class = Channel", "pass",
+        f"{HEADERS}what_is_not_a_request_is_refused_and_not_repeated",
     ),
     "no redirect to a name that the caller chose": _line(
         "web/catch_all.py", "super().add_url_rule(*args, merge_slashes=False, **options)",

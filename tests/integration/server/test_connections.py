@@ -21,8 +21,8 @@ from tests.support.processes import settings_for, started
 BUSY = """
 import os
 others = [open(os.devnull) for _ in range(100)]
-from bff import serving
-serving.IDLE_SECONDS, serving.CLEANUP_SECONDS = 2, 1  # so that the test is short
+from bff.server import serve
+serve.IDLE_SECONDS, serve.CLEANUP_SECONDS = 2, 1  # so that the test is short
 from bff.cli import main
 main(["serve", "--port", "0"])
 """

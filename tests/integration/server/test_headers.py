@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -136,46 +136,33 @@ def test_without_tls_no_browser_is_told_to_insist_on_it(emulator: Client, tmp_pa
 LINES = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(300))
 
 
-@pytest.mark.parametrize(("sent", "status", "code"), [
-    (b"GET /rokt/health HTTP/1.1\r\nHost: x\r\n bad: MARK\r\nno colon MARK\r\n\r\n", 400,
-     "bad_request"),
-    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413,
-     "request_entity_too_large"),
-    (b"GET /rokt/health HTTP/1.1\r\nHost: x\r\n" + LINES + b"\r\n", 431,
-     "request_header_fields_too_large"),
-    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: MARK\r\n\r\n", 501,
-     "not_implemented"),
-    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400,
-     "bad_request"),
+@pytest.mark.parametrize(("sent", "status"), [
+    (b"GET /rokt/health HTTP/1.1\r\nHost: x\r\n bad: MARK\r\nno colon MARK\r\n\r\n", 400),
+    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413),
+    (b"GET /rokt/health HTTP/1.1\r\nHost: x\r\n" + LINES + b"\r\n", 431),
+    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: MARK\r\n\r\n", 501),
+    (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+     400),
     # Two lengths: a proxy may go by the other one.
     (b"POST /rokt/session HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
-     b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "bad_request"),
+     b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
     (b"POST /rokt/session HTTP/1.0\r\nHost: x\r\nContent-Length: 2\r\n"
-     b"Transfer-Encoding: chunked\r\n\r\n{}", 400, "bad_request"),
+     b"Transfer-Encoding: chunked\r\n\r\n{}", 400),
 ])  # fmt: skip
-def test_what_is_no_request_is_answered_with_a_problem_document_and_them(
-    server: tuple[str, int], sent: bytes, status: int, code: str
+def test_what_is_not_a_request_is_refused_and_not_repeated(
+    server: tuple[str, int], sent: bytes, status: int
 ) -> None:
-    connection = http.client.HTTPConnection(*server, timeout=20)
-    connection.connect()
-    assert connection.sock is not None
-    connection.sock.sendall(sent)
-    answer = http.client.HTTPResponse(connection.sock, method="GET")
-    answer.begin()
-    document: dict[str, Any] = json.loads(answer.read())
-    assert answer.status == document["status"] == status
-    assert document["code"] == code
-    assert answer.getheader("Content-Type") == "application/problem+json"
-    headers = dict(answer.getheaders())
-    for name, value in {
-        **EVERYWHERE,
-        "Cache-Control": "no-store",
-        HSTS: "max-age=63072000",
-    }.items():
-        assert headers[name.title()] == value
-    assert "Server" not in headers
-    assert "MARK" not in json.dumps(document)
-    connection.close()
+    with socket.create_connection(server, timeout=20) as connection:
+        connection.sendall(sent)
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        text = response.read().decode()
+        assert response.status == status
+        assert response.getheader("Server") is None
+        assert "MARK" not in text + str(response.getheaders())
+        # What comes after it is not taken for a request. What was sent and not read is a reset.
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
 
 
 @pytest.fixture(scope="module")
