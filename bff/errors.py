@@ -1,25 +1,24 @@
-"""The exceptions of rokt-bff, each with what a caller needs to act on it.
+"""The exceptions of rokt-bff. Each has the code, the status and the texts that a caller needs.
 
 ::
 
     BffError                     code, status, retryable, errors, retry_after
-    ├── ConfigError              start-up: every problem of the settings at once
+    ├── ConfigError              the start fails; it has every problem of the settings
     ├── InvalidInput             422  a field is wrong; ``errors`` names it
-    │   ├── MalformedBody        400  no JSON object
-    │   ├── UnsupportedMedia     415  not ``application/json``
-    │   └── BodyTooLarge         413
-    ├── Unauthorized             401  no handle or key, or one that is not (any more) good
+    │   ├── MalformedBody        400  the body is not a JSON object
+    │   ├── UnsupportedMedia     415  the body is not ``application/json``
+    │   └── BodyTooLarge         413  the body is too large
+    ├── Unauthorized             401  the handle or the key is missing, unknown or expired
     ├── Forbidden                403  the caller may not do this, whatever the handle
-    ├── NotFound                 404
+    ├── NotFound                 404  it does not exist
     ├── Conflict                 409  the state does not allow it
-    ├── RateLimited              429  with ``retry_after``
-    └── StoreUnavailable         503  the database is locked, full or gone
-        ├── SchemaMismatch       the database was made by another version
-        └── SessionMoved         a login was faster: the request has the handle from before
+    ├── RateLimited              429  too many requests; ``retry_after`` says how long to wait
+    └── StoreUnavailable         503  the database is locked, full or unreachable
+        ├── SchemaMismatch       the database's tables have another version
+        └── SessionMoved         the request has the handle from before a login
 
-A class's code says what is wrong in general, a ``Code`` more closely. What Rokt answers is no
-exception: it is an *outcome* (see ``bff.outcomes``), because the state machine must look at each
-of them.
+A class has a general code; a ``Code`` is more specific. A response of Rokt is not an exception but
+an *outcome* (``bff.rokt.outcomes``), because every outcome must be handled.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MOST_NAMED = 5
 
 
 class Code(StrEnum):
-    """Codes that say more than the class of their error does."""
+    """Codes that are more specific than the class of their error."""
 
     BRIDGE_HEADER = "bridge_header"
     BROWSER_REFUSED = "browser_refused"
@@ -51,10 +50,15 @@ class Code(StrEnum):
 
 
 class BffError(Exception):
-    """Base of all errors of this package.
+    """Base of all errors of this package. ``str(error)`` is for people and holds no secret.
 
-    ``code`` is stable and for programs, ``str(error)`` is for people and holds no secret,
-    ``errors`` maps a field's path (``updatedItem.quantity``) to messages.
+    Attributes:
+        code: A stable word for programs.
+        status: The HTTP status.
+        retryable: Whether the same request may succeed later.
+        detail: The text for people.
+        errors: Messages by the path of a field, such as ``updatedItem.quantity``.
+        retry_after: The seconds to wait before a retry, if known.
     """
 
     code: str = "error"
@@ -78,7 +82,7 @@ class BffError(Exception):
 
     @classmethod
     def of_http(cls, status: int, name: str, detail: str) -> Self:
-        """Make one of an error that HTTP itself has a name for: 404, ``Not Found``."""
+        """Make an error of HTTP's own name for it, such as 404 and ``Not Found``."""
         error = cls(detail)
         error.code = name.lower().replace(" ", "_")
         error.status = status
@@ -86,7 +90,11 @@ class BffError(Exception):
 
 
 class ConfigError(BffError):
-    """Settings are missing or wrong. ``problems`` has one sentence for each, with its cure."""
+    """Settings are missing, invalid or insecure.
+
+    Attributes:
+        problems: A sentence for each, with its cure.
+    """
 
     code = "configuration"
 
@@ -97,7 +105,7 @@ class ConfigError(BffError):
 
 
 class InvalidInput(BffError):
-    """A field of the input is wrong. ``errors`` names each field."""
+    """A field of the input is wrong. ``errors`` names each wrong field."""
 
     code = "invalid_input"
     status = 422
@@ -119,14 +127,14 @@ class InvalidInput(BffError):
 
 
 class MalformedBody(InvalidInput):
-    """The body is no JSON object."""
+    """The body is not a JSON object."""
 
     code = "malformed_body"
     status = 400
 
 
 class UnsupportedMedia(InvalidInput):
-    """The body is declared as something else than ``application/json``."""
+    """The body's ``Content-Type`` is not ``application/json``."""
 
     code = "unsupported_media_type"
     status = 415
@@ -140,7 +148,7 @@ class BodyTooLarge(InvalidInput):
 
 
 class Unauthorized(BffError):
-    """No handle or key was sent, or it is unknown, ended or wrong."""
+    """The handle or the key is missing, unknown or expired."""
 
     code = "unauthorized"
     status = 401
@@ -154,21 +162,21 @@ class Forbidden(BffError):
 
 
 class NotFound(BffError):
-    """There is no such thing, or not for this caller."""
+    """It does not exist, or not for this caller."""
 
     code = "not_found"
     status = 404
 
 
 class Conflict(BffError):
-    """The state does not allow it (an order of another session, a second cancel)."""
+    """The state does not allow it, such as a second cancel."""
 
     code = "conflict"
     status = 409
 
 
 class RateLimited(BffError):
-    """Too many calls; ``retry_after`` has the seconds to wait."""
+    """Too many requests; ``retry_after`` has the seconds to wait."""
 
     code = "rate_limited"
     status = 429
@@ -176,7 +184,7 @@ class RateLimited(BffError):
 
 
 class StoreUnavailable(BffError):
-    """The database cannot be reached, is locked for too long, or is full."""
+    """The database is unreachable, locked for too long, or full."""
 
     code = "store_unavailable"
     status = 503
@@ -184,23 +192,23 @@ class StoreUnavailable(BffError):
 
 
 class SchemaMismatch(StoreUnavailable):
-    """The database's tables are missing or of another version; the text says what to run."""
+    """The database's tables are missing or have another version. The text names the cure."""
 
     code = "schema_mismatch"
     retryable = False
 
 
 class SessionMoved(StoreUnavailable):
-    """The request was sent before a login gave the session another handle: it may come again.
+    """The request was sent before a login gave the session another handle. It may be sent again.
 
-    Nothing was done, and no cookie is touched: the browser has the login's by then.
+    Nothing was done. The response sets no cookie, because the browser has the login's by then.
     """
 
     code = "session_moved"
 
 
 def codes() -> frozenset[str]:
-    """Return all codes that a caller over HTTP can meet of ours."""
+    """Return every code of ours that a response over HTTP can have."""
     return frozenset(one.code for one in _kinds(BffError) if one is not ConfigError) | {*Code}
 
 

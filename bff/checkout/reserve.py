@@ -38,7 +38,6 @@ from bff.rokt.reserve import (
     ReserveResult,
     as_passing,
     is_useless,
-    read_outcome,
     unless_lapsed,
 )
 from bff.store import reservations as ledger
@@ -103,8 +102,8 @@ class QuoteMaker:
             if started is None:
                 return self._quote_without_asking(session_id, wish), asked
             asked = True
-            verdict = self._calls.ask(started.asked, wish, end=end)
-            quote = self._settle(started, wish, verdict, end)
+            result = self._calls.ask(started.asked, wish, end=end)
+            quote = self._settle(started, wish, result, end)
             if quote is not None:
                 return quote, True
             if time.monotonic() >= end:
@@ -175,19 +174,18 @@ class QuoteMaker:
         return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
 
     def _settle(
-        self, started: _Started, wish: ReserveOptions, verdict: ReserveResult, end: float
+        self, started: _Started, wish: ReserveOptions, result: ReserveResult, end: float
     ) -> Quote | None:
         """Write what became of the rows and quote; None when the cart changed meanwhile.
 
         What was reserved then stays so, as far as the next plan finds it still wanted.
         """
         now = self._clock()
-        outcome = verdict.outcome
-        settled, unanswered = read_outcome(verdict.rows, outcome, now)
-        settled += verdict.denied
+        outcome = result.outcome
+        settled, unanswered = result.apply(now)
         settled = [unless_lapsed(row, now) for row in settled]
         settled = [
-            as_passing(row) if verdict.unsure or row.item.cart_item_id in started.ghosts else row
+            as_passing(row) if result.unsure or row.item.cart_item_id in started.ghosts else row
             for row in settled
         ]
         useless = [row for row in settled if is_useless(row)]

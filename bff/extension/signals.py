@@ -40,7 +40,7 @@ class Signals:
             outcome=name,
             status=outcome.status,
             request=attempt.request(),
-            answer=attempt.answer(),
+            answer=attempt.response(),
             detail=getattr(outcome, "detail", ""),
         )
 

@@ -20,7 +20,6 @@ from bff.outbox.queue import RowState
 from bff.rokt.calls import any_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Refused
-from bff.rokt.reserve import ABOUT_US
 from bff.store.clock import ahead
 from bff.store.database import Store, new_id
 from bff.store.tables import reservations
@@ -99,7 +98,7 @@ def _way(outcome: Outcome) -> Iterator[Finding]:
         yield Finding("rokt", f"Rokt cannot be reached: {outcome.detail}")
     elif outcome.status in (401, 403):
         yield Finding("rokt_key", f"Rokt does not accept the key or the tag ({outcome.status})")
-    elif outcome.status in ABOUT_US or outcome.status < 400:
+    elif outcome.is_about_setup or outcome.status < 400:
         text = f"what answers {outcome.status} at ROKT_BFF_API_URL is not the Cart API"
         yield Finding("rokt", text)
     else:

@@ -26,7 +26,7 @@ from bff.outbox.queue import OwedCall, RowState
 from bff.rokt.calls import confirm_call, release_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Unknown
-from bff.rokt.reserve import ReserveCalls, ReserveResult, read_outcome
+from bff.rokt.reserve import ReserveCalls, ReserveResult
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
 from bff.store.database import Store
@@ -100,22 +100,19 @@ class Renewal:
         asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
         most = time.monotonic() + self._settings.reserve_timeout
         # The outbox repeats it, so one attempt will do.
-        verdict = self._calls.ask(
-            asked, wish, end=min(end, most), number=owed.attempts, again=False
-        )
+        result = self._calls.ask(asked, wish, end=min(end, most), number=owed.attempts, retry=False)
         left = max(end - time.monotonic(), LEAST_WAIT)
         with self._store.write(wait=left) as connection:
-            return self._settle(connection, owed, asking, verdict)
+            return self._settle(connection, owed, asking, result)
 
     def _settle(
-        self, connection: Connection, owed: OwedCall, asking: _Asking, verdict: ReserveResult
+        self, connection: Connection, owed: OwedCall, asking: _Asking, result: ReserveResult
     ) -> Ready:
         now = self._clock()
         # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
         order = order_book.find_order(connection, asking.order.id, for_update=True) or asking.order
-        outcome = verdict.outcome
-        answers, _ = read_outcome(verdict.rows, outcome, now)
-        found = {row.id: row for row in (*answers, *verdict.denied)}
+        outcome = result.outcome
+        found = {row.id: row for row in result.apply(now)[0]}
         # The deadline is final: what was not reserved by then is not to be had.
         waits = now < owed.deadline and any(
             row.id not in found or ghosts.may_hold(asking.doubted, row, found[row.id])

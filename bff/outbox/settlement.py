@@ -67,7 +67,7 @@ class Settlement:
             return False  # the lease was lost; its new holder sends the same bytes and settles
         if owed.call.kind is Kind.CONFIRM:
             # A refusal's errors name the items too: those of an "already" are confirmed.
-            answer = outcome.answer if isinstance(outcome, Done) else None
+            answer = outcome.body if isinstance(outcome, Done) else None
             return order is not None and self._confirmed(
                 connection, owed, order, answer, error, now
             )

@@ -1,7 +1,7 @@
 """The five calls of the Cart API as bytes and headers. Pure; source: Rokt's reference pages.
 
-A ``Call`` carries neither the API key nor the tag id: those are added when it is sent, so that
-none of them is ever stored. Its bytes are fixed here once; every repetition sends the same.
+A ``Call`` holds neither the API key nor the tag id. ``CartApi`` adds them when it sends the call,
+so neither is ever stored. The bytes of a call are made here once; every retry sends the same bytes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import Any
 
 from bff.cart.order import OrderRow
-from bff.cart.reservation import Reservation
+from bff.cart.reservation import Reservation, ReserveOptions
 
 
 class Kind(StrEnum):
-    """The five calls, by their names in the documentation."""
+    """The five calls, by their names in Rokt's reference."""
 
     ANY = "placements/any"
     RESERVE = "reserve"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
     CANCEL = "cancel"
 
 
-# The documentation prints Cart and cart; it is told to send lower case.
+# Rokt's reference prints both Cart and cart, and asks for lower case.
 PATHS: Mapping[Kind, str] = {
     Kind.ANY: "/v1/placements/any",
     Kind.RESERVE: "/v1/cart/reserve",
@@ -39,9 +39,9 @@ PATHS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: which, its body, and the headers that differ from call to call.
+    """One call: its body, and the headers that differ from call to call.
 
-    Its ``repr`` has neither: a body may hold an e-mail address.
+    Its ``repr`` has neither, because a body may hold an e-mail address.
     """
 
     kind: Kind
@@ -49,7 +49,7 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
 
     def document(self) -> Any:
-        """Return the body as JSON, for people who watch."""
+        """Return the body as JSON."""
         return json.loads(self.body)
 
 
@@ -62,7 +62,7 @@ def any_call(
     rokt_session_id: str,
     accept_language: str | None,
 ) -> Call:
-    """Ask whether there is anything to show."""
+    """Ask whether there is anything to show on a page."""
     body = {
         "cartId": cart_id,
         "pageIdentifier": page_identifier,
@@ -77,35 +77,24 @@ def reserve_call(
     cart_id: str,
     lines: Iterable[tuple[str, int]],
     rokt_session_id: str,
-    accept_language: str | None,
-    attributes: Mapping[str, str] | None = None,
-    is_paypal_payment: bool | None = None,
-    merchant_id: str | None = None,
+    options: ReserveOptions,
 ) -> Call:
-    """Hold items: ``lines`` are pairs of cart item id and quantity."""
+    """Reserve items. ``lines`` are pairs of cart item id and quantity."""
     body: dict[str, Any] = {
         "cartId": cart_id,
         "items": [{"cartItemId": one, "quantity": quantity} for one, quantity in lines],
     }
-    if is_paypal_payment is not None:
-        body["isPayPalPayment"] = is_paypal_payment
-    if merchant_id is not None:
-        body["merchantId"] = merchant_id
-    if attributes:
-        body["attributes"] = dict(attributes)
-    return Call(Kind.RESERVE, _bytes(body), _headers(rokt_session_id, accept_language))
+    if options.is_paypal_payment is not None:
+        body["isPayPalPayment"] = options.is_paypal_payment
+    if options.merchant_id is not None:
+        body["merchantId"] = options.merchant_id
+    if options.attributes:
+        body["attributes"] = dict(options.attributes)
+    return Call(Kind.RESERVE, _bytes(body), _headers(rokt_session_id, options.accept_language))
 
 
 def confirm_call(order: OrderRow, rows: Iterable[Reservation]) -> Call:
-    """Confirm that the shopper has paid.
-
-    Args:
-        order: The paid order. Its ``extra`` are further members, whose names Rokt gave the shop.
-        rows: The reservations that the order buys.
-
-    Returns:
-        The call.
-    """
+    """Confirm what a paid order buys. Its ``extra`` are members whose names Rokt gave the shop."""
     body: dict[str, Any] = {
         **order.extra,
         "cartId": order.cart_id,
@@ -125,7 +114,7 @@ def release_call(
     accept_language: str | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> Call:
-    """Give reserved items back early."""
+    """Release reserved items before they expire."""
     body: dict[str, Any] = {
         "cartId": cart_id,
         "items": [
@@ -142,12 +131,12 @@ def release_call(
 
 
 def cancel_call(*, item_reservation_id: str) -> Call:
-    """Cancel one confirmed item; the one call without tag and session."""
+    """Cancel one confirmed item. It is the only call without tag and session."""
     return Call(Kind.CANCEL, _bytes({"itemReservationId": item_reservation_id}), {})
 
 
 def _confirmed_item(row: Reservation) -> dict[str, Any]:
-    """The fullest documented form; without a reservation, the quantity speaks."""
+    """Return the fullest documented form. Without a reservation, Rokt goes by the quantity."""
     item: dict[str, Any] = {
         "cartItemId": row.item.cart_item_id,
         "catalogItemId": row.item.catalog_item_id,
@@ -175,8 +164,8 @@ def _headers(rokt_session_id: str, accept_language: str | None) -> dict[str, str
 
 
 def _bytes(body: Mapping[str, Any]) -> bytes:
-    # No paid order may fail for what a shop passes on. What JSON has no word for goes as its text
-    # (a Decimal, a date). A page can bring half of a surrogate pair, which has no bytes: a question
-    # mark stands for it.
+    # No paid order may fail for a value that a shop passes on. A value that JSON cannot hold (a
+    # Decimal, a date) is sent as its text. Half of a surrogate pair, which has no bytes, is sent
+    # as a question mark.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str)
     return text.encode(errors="replace")

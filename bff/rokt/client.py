@@ -1,14 +1,14 @@
-"""The client of Rokt's Cart API: sends one call within a time limit and tells its outcome.
+"""The client of Rokt's Cart API: sends one call within a time limit and returns its outcome.
 
-Never raises for what Rokt or the network does. Calls have their places (``bff.bulkhead``), so that
-a hanging Rokt cannot take all of a server's threads; who gets none within the limit is told
-``NotSent``. Who repeats a call, and when, is for ``bff.outbox``.
+Never raises for a failure of Rokt or of the network. A bulkhead limits the calls, so that a Rokt
+that does not answer cannot occupy all threads of a server. ``bff.outbox`` decides whether and when
+a call is sent again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ from typing import Any
 from bff.config.settings import Settings
 from bff.rokt.bulkhead import Bulkhead
 from bff.rokt.calls import PATHS, Call, Kind
-from bff.rokt.outcomes import Cause, NotSent, Outcome, Unknown, read_response
-from bff.rokt.redaction import mask_answer, mask_request, private_texts
-from bff.rokt.transport import Broken, NeverConnected, Reply, Transport
+from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Refused, Unknown, read_response
+from bff.rokt.redaction import private_texts, shown_request, shown_response
+from bff.rokt.transport import Broken, NeverConnected, Response, Transport
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call as it was made, for those who watch. ``private``: what they must not be told."""
+    """One call as it was made, for listeners. ``private``: texts that they must not see."""
 
     call: Call
     outcome: Outcome
@@ -35,20 +35,18 @@ class Attempt:
     session_id: str | None
     private: frozenset[str] = field(default=frozenset(), repr=False)
 
-    def request(self) -> Any:
-        """Return the body that was sent, with what is the shopper's masked."""
-        return mask_request(self.call.kind, self.call.document())
+    def request(self) -> dict[str, Any]:
+        """Return the request's body as listeners may see it."""
+        return shown_request(self.call.kind, self.call.document())
 
-    def answer(self) -> Any:
-        """Return Rokt's answer, where there is an object, as far as it may be shown."""
-        answer = getattr(self.outcome, "answer", None)
-        if not isinstance(answer, Mapping):
-            return None
-        return mask_answer(answer, self.request(), self.private)
+    def response(self) -> dict[str, Any] | None:
+        """Return the response's body as listeners may see it; None without a JSON object."""
+        body = self.outcome.body if isinstance(self.outcome, Done | Refused) else None
+        return shown_response(body, self.request(), self.private)
 
 
 class CartApi:
-    """Rokt's Cart API as configured. ``watch`` is told each attempt after it ended."""
+    """Rokt's Cart API. Calls ``watch`` with each attempt after it ended."""
 
     def __init__(
         self,
@@ -65,41 +63,48 @@ class CartApi:
     def send(
         self, call: Call, *, limit: float, number: int = 1, session_id: str | None = None
     ) -> Outcome:
-        """Make the call, waiting for a place included, in ``limit`` seconds.
+        """Send a call and return its outcome.
 
-        ``number`` (which attempt this is) and ``session_id`` are for the watcher only.
+        Args:
+            call: The call.
+            limit: The seconds for the call and for the wait for a slot together.
+            number: The number of this attempt, for listeners.
+            session_id: The session that the call is for, for listeners.
         """
         started_at, start = self._clock(), time.monotonic()
+        private = self._private(call)
         outcome: Outcome = NotSent(Cause.BUSY, "all slots for calls to Rokt are taken")
         with self.bulkhead.slot(limit) as taken:
             if taken:
-                outcome, _ = self._post(call, limit - (time.monotonic() - start))
+                outcome, _ = self._post(call, limit - (time.monotonic() - start), private)
         spent = (time.monotonic() - start) * 1000
-        private = self._private(call)
         self._watch(Attempt(call, outcome, started_at, spent, number, session_id, private))
         return outcome
 
-    def with_bulkhead(self, places: Bulkhead) -> CartApi:
-        """Return the same API with other places: for threads that no shopper waits for."""
-        other = copy(self)  # connections and all
-        other.bulkhead = places
+    def with_bulkhead(self, bulkhead: Bulkhead) -> CartApi:
+        """Return the same API with another bulkhead, for threads that no shopper waits for."""
+        other = copy(self)  # it shares the connections
+        other.bulkhead = bulkhead
         return other
 
     def probe(self, call: Call, *, limit: float) -> tuple[Outcome, timedelta | None]:
-        """Make a call for a check-up, and compare the clocks: Rokt's ``Date`` less our time.
+        """Send a call for a check, and compare the clocks. Listeners do not see it.
 
-        Nobody who watches is told. The difference is None when Rokt did not say its time.
+        Returns:
+            The outcome, and Rokt's ``Date`` minus our time; None without a valid ``Date``.
         """
-        outcome, reply = self._post(call, limit)
-        if reply is None or reply.date is None:
+        outcome, response = self._post(call, limit, self._private(call))
+        if response is None or response.date is None:
             return outcome, None
         try:
-            theirs = parsedate_to_datetime(reply.date)
+            theirs = parsedate_to_datetime(response.date)
         except ValueError:
             return outcome, None
         return outcome, theirs - self._clock()
 
-    def _post(self, call: Call, limit: float) -> tuple[Outcome, Reply | None]:
+    def _post(
+        self, call: Call, limit: float, private: frozenset[str]
+    ) -> tuple[Outcome, Response | None]:
         headers = {
             "rokt-api-key": self._settings.api_key,
             "Content-Type": "application/json",
@@ -107,29 +112,29 @@ class CartApi:
             "User-Agent": "rokt-bff",
             **call.headers,
         }
-        if call.kind is not Kind.CANCEL:  # the one call that is documented without it
+        if call.kind is not Kind.CANCEL:  # the only call that is documented without it
             headers["rokt-tag-id"] = self._settings.tag_id
         url = self._settings.api_url + PATHS[call.kind]
         try:
-            reply = self._transport.post(
+            response = self._transport.post(
                 url, body=call.body, headers=headers, limit=max(limit, 0.001)
             )
         except NeverConnected as error:
             return NotSent(Cause.UNREACHABLE, str(error)), None
         except Broken as error:
             return Unknown(error.cause, str(error)), None
-        now = self._clock()
         outcome = read_response(
-            reply.status,
-            reply.body,
-            retry_after=reply.retry_after,
-            now=now,
-            private=() if reply.status < 300 else self._private(call),
+            response.status,
+            response.body,
+            retry_after=response.retry_after,
+            now=self._clock(),
+            private=private,
         )
-        return outcome, reply
+        return outcome, response
 
     def _private(self, call: Call) -> frozenset[str]:
-        """Return what is sent with a call and is nobody else's business."""
+        """Return the texts of a call that no detail and no listener may see."""
         language = call.headers.get("Accept-Language", "")
-        told = private_texts(call.kind, call.document())
-        return frozenset({self._settings.api_key, language, *told})
+        return frozenset(
+            {self._settings.api_key, language, *private_texts(call.kind, call.document())}
+        )

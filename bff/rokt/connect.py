@@ -1,8 +1,8 @@
-"""Connects to a host by its name: look-up and all its addresses within one time limit.
+"""Connects to a host by its name, with one time limit for the look-up and all addresses.
 
-The system's look-up has no limit that a caller could set, and takes half a minute when no name
-server answers; and urllib3 gives each of a name's addresses the whole time. Either would hold a
-shopper for longer than a call to Rokt may last.
+The system's look-up has no time limit of its own, and takes half a minute if no name server
+answers. urllib3 gives each address of a name the whole limit. Either would hold a shopper for
+longer than a call to Rokt may take.
 """
 
 from __future__ import annotations
@@ -15,25 +15,33 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-# An address that leads nowhere must leave time for another; more are not waited for.
+# An address that does not answer must leave time for the next, so no more are tried.
 MOST_ADDRESSES = 3
-
 
 Addresses = list[tuple[Any, ...]]
 
-
-# Look-ups that go on, by process, host and port. Whoever asks meanwhile waits for the same one,
-# so that an outage of the name server makes one waiting thread, not one a shopper.
+# Look-ups under way, by process, host and port. Other threads wait for the same one, so that an
+# outage of the name server makes one thread wait, not one for each shopper.
 _looking_up: dict[tuple[int, str, int], Future[Addresses]] = {}
 
 
 def dial(
     host: str, port: int, seconds: float, options: Iterable[tuple[Any, ...]] | None = ()
 ) -> socket.socket:
-    """Return a connection, with ``seconds`` as its limit and these socket options.
+    """Connect to a host. Each address but the last gets half of the time that is left.
 
-    Each address but the last gets half of the time that is left. Raises ``TimeoutError``, or
-    another ``OSError`` when nobody could be reached.
+    Args:
+        host: The host's name or address.
+        port: The port.
+        seconds: The limit of the connection, and of each read and write on it.
+        options: Socket options.
+
+    Returns:
+        The connected socket.
+
+    Raises:
+        TimeoutError: The limit was reached.
+        OSError: The name is unknown, or no address accepted the connection.
     """
     end = time.monotonic() + seconds
     addresses = _look_up(host.strip("[]"), port, seconds)[:MOST_ADDRESSES]
@@ -77,7 +85,7 @@ def _look_up(host: str, port: int, seconds: float) -> Addresses:
     own: Future[Addresses] = Future()
     running = _looking_up.setdefault(key, own)
     if running is own:
-        # Not of a pool, whose threads a process waits for at its end.
+        # A thread of a pool would hold up the end of the process.
         try:
             threading.Thread(target=_run, args=[key, own], daemon=True).start()
         except RuntimeError:
@@ -85,18 +93,18 @@ def _look_up(host: str, port: int, seconds: float) -> Addresses:
             raise OSError("no thread for a look-up") from None
     found = running.result(timeout=seconds)
     if not found:
-        raise OSError("nobody has this name")
+        raise OSError("unknown host")
     return found
 
 
 def _run(key: tuple[int, str, int], own: Future[Addresses]) -> None:
-    """Find, once for all who wait. None is told an error, which all of them would raise."""
+    """Look up once for all threads that wait. An error counts as nothing found."""
     _, host, port = key
     found: Addresses = []
     try:
         found = _find(host, port)
     except OSError:
-        pass  # is told as nothing found
+        pass
     finally:
         _looking_up.pop(key)
         own.set_result(found)
@@ -105,5 +113,5 @@ def _run(key: tuple[int, str, int], own: Future[Addresses]) -> None:
 def _find(host: str, port: int, flags: int = 0) -> Addresses:
     try:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags))
-    except UnicodeError:  # of the codec for international names: an empty or endless part
-        raise socket.gaierror("no name of a host") from None
+    except UnicodeError:  # the codec for international names rejects an empty or endless part
+        raise socket.gaierror("not a host name") from None

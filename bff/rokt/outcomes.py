@@ -1,13 +1,12 @@
-"""What became of a call to Rokt: four outcomes, and the reading of an HTTP answer as one. Pure.
+"""The outcome of a call to Rokt: one of four, read from the HTTP response. Pure.
 
-Done      Rokt did it (2xx, also with an empty body)
-Refused   Rokt will not do it (4xx other than 408 and 429, and redirects, which are not followed)
-NotSent   Rokt surely did not act: no connection was made, or a 429 turned the call away
-Unknown   Rokt may have acted: a time limit, a broken connection, 5xx, 408, a 2xx cut short
-          or with documented members of wrong types,
-          or a 1xx, which is the first part of an answer that was not waited for
+Done      Rokt did it: 2xx, also with an empty body.
+Refused   Rokt will not do it: 4xx other than 408 and 429, and redirects, which are not followed.
+NotSent   Rokt surely did not act: no connection was made, or a 429 turned the call away.
+Unknown   Rokt may have acted: a time limit, a broken connection, 5xx, 408, 1xx, a 2xx cut short
+          or with documented members of wrong types.
 
-Only the last two may be tried again. Source: cart-api notes ("common to every call") and the
+Only the last two may be sent again. Source: Rokt's reference ("common to every call") and the
 retry rule of Rokt's own mobile SDK.
 """
 
@@ -15,52 +14,53 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
+from bff.rokt.json_values import error_texts, member, objects, texts
 from bff.rokt.redaction import is_code
 
-# What is asked for is obeyed: up to the deadline of what is owed (``bff.outbox``). This bound
-# only keeps a number without end within what a date can hold.
+# A date can hold this much. How long is really waited is for ``bff.outbox`` to bound.
 MAX_RETRY_AFTER = 366 * 24 * 3600.0
 
+# These statuses say that the key, the tag or the address is wrong, and nothing about an item.
+_SETUP_STATUSES = frozenset({401, 403, 404, 405, 407})
 
-# Of a 200 that says it failed: reasons that read as temporary (the mobile SDK's own rule).
+# Texts of a 200 that says it failed, which mean a temporary failure (the mobile SDK's own rule).
 _TEMPORARY = ("timeout", "timed out", "unavailable", "throttl", "try again")
 
-
-# What a repeated call may be told was done before, by the stems of the words for it.
+# What an "already" error says was done before, by the stems of the words for it.
 _DONE_BEFORE = {
     "cancelled": re.compile("cancel|refund|void", re.IGNORECASE),
     "confirmed": re.compile("confirm|purchas|complet|process|fulfil", re.IGNORECASE),
 }
 
-
 _OTHERWISE = re.compile("releas|expir|laps|other|different|fail|reject", re.IGNORECASE)
-
-
-# Errors nested deeper than this are nobody's honest answer.
-_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Rokt did it. ``answer`` is the JSON of the body, None when that was empty."""
+    """Rokt did it. ``body`` is the JSON of the response's body, None if that was empty."""
 
     status: int
-    answer: Any = field(default=None, repr=False)
+    body: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Rokt will not. ``named`` has every text in the errors' ``value``: ids of items, say.
+    """Rokt will not do it.
 
-    ``already``: what the errors say was done before, if that. ``detail`` is ours, made of status
-    and codes alone: Rokt's text may repeat what we sent. A code that does is left out.
+    Attributes:
+        status: The status of the response.
+        detail: The reason for people, made of status and codes: Rokt's text may repeat a request.
+        codes: The codes of the errors, without those that may repeat a request.
+        named: Every text in the errors' ``value``, such as the ids of items.
+        already: ``confirmed`` or ``cancelled``, if every error says that this was done before.
+        body: The JSON of the body, if it has any.
     """
 
     status: int
@@ -68,7 +68,12 @@ class Refused:
     codes: tuple[str, ...] = field(default=(), repr=False)
     named: frozenset[str] = field(default=frozenset(), repr=False)
     already: str | None = None
-    answer: Any = field(default=None, repr=False)
+    body: Any = field(default=None, repr=False)
+
+    @property
+    def is_about_setup(self) -> bool:
+        """Whether the key, the tag or the address is wrong, so that no item is refused."""
+        return self.status in _SETUP_STATUSES or 300 <= self.status < 400
 
 
 class Cause(StrEnum):
@@ -135,25 +140,29 @@ def read_response(
     now: datetime,
     private: Collection[str] = (),
 ) -> Outcome:
-    """Read a complete HTTP answer. ``private``: what was sent and must not be told again."""
+    """Read a complete HTTP response. ``private``: texts that no detail may repeat."""
     wait = read_retry_after(retry_after, now)
     if status == 429:
         return NotSent(Cause.RATE_LIMITED, "Rokt turned the call away (429)", status, wait)
     if status == 408 or status < 200 or status >= 500:
         return Unknown(Cause.SERVER_ERROR, f"Rokt answered {status}", status, wait)
-    answer = _parse(body)
-    if 200 <= status < 300:
-        if not body.strip():
-            return Done(status)
-        if answer is _NO_JSON:
-            detail = f"Rokt answered {status} with a body that is not JSON"
-            return Unknown(Cause.UNREADABLE, detail, status)
-        return _done(status, answer)
-    return _refused(status, None if answer is _NO_JSON else answer, private)
+    parsed = _parse(body)
+    if status >= 300:
+        return _refused(status, None if parsed is _NOT_JSON else parsed, private)
+    if not body.strip():
+        return Done(status)
+    if parsed is _NOT_JSON:
+        detail = f"Rokt answered {status} with a body that is not JSON"
+        return Unknown(Cause.UNREADABLE, detail, status)
+    return _done(status, parsed)
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header: seconds or an HTTP date. None when there is no good one."""
+    """Return the seconds of a ``Retry-After`` header: a number, or an HTTP date less ``now``.
+
+    Returns:
+        The seconds to wait; None if the header is missing or invalid.
+    """
     if value is None:
         return None
     try:
@@ -161,7 +170,7 @@ def read_retry_after(value: str | None, now: datetime) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):  # digits without end overflow the standard parser
+        except (ValueError, OverflowError):  # endless digits overflow the standard parser
             return None
         seconds = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
     if seconds != seconds:  # NaN
@@ -169,76 +178,57 @@ def read_retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-_NO_JSON = object()
+_NOT_JSON = object()
 
 
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        return _NO_JSON
+        return _NOT_JSON
 
 
-def _done(status: int, answer: Any) -> Outcome:
-    if _contradicts_itself(answer):
+def _done(status: int, body: Any) -> Outcome:
+    if _has_wrong_types(body):
         return Unknown(Cause.UNREADABLE, f"Rokt answered {status} with wrong types", status)
-    if not isinstance(answer, dict) or answer.get("success") is not False:
-        return Done(status, answer)
-    words = " ".join(texts(answer)).lower()
+    if member(body, "success") is not False:
+        return Done(status, body)
+    words = " ".join(texts(body)).lower()
     if any(word in words for word in _TEMPORARY):
         detail = "Rokt answered that it failed for the moment"
         return Unknown(Cause.SERVER_ERROR, detail, status)
-    return Refused(status, "Rokt answered that it failed", answer=answer)
+    return Refused(status, "Rokt answered that it failed", body=body)
 
 
-def _contradicts_itself(answer: Any) -> bool:
-    """Tell whether documented members have types that they cannot have.
-
-    Whoever says ``items`` and means no list has not understood the call, whatever its status.
-    """
-    if not isinstance(answer, dict):
-        return False
-    ids = (answer.get("cartId"), answer.get("orderId"))
-    items = answer.get("items")
-    return not (items is None or isinstance(items, list)) or any(
+def _has_wrong_types(body: Any) -> bool:
+    """Tell whether documented members have impossible types, as from a server that is not Rokt."""
+    ids = (member(body, "cartId"), member(body, "orderId"))
+    return not isinstance(member(body, "items"), list | None) or any(
         isinstance(one, dict | list | bool) for one in ids
     )
 
 
-def _refused(status: int, answer: Any, private: Collection[str]) -> Refused:
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    errors = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+def _refused(status: int, body: Any, private: Collection[str]) -> Refused:
+    errors = objects(member(body, "errors"))
     codes = tuple(
         code for e in errors if isinstance(code := e.get("code"), str) and is_code(code, private)
     )
-    named = frozenset(text for e in errors for text in texts(e.get("value")))
+    named = frozenset(texts([e.get("value") for e in errors]))
     detail = f"Rokt refused ({status}{': ' + ', '.join(codes) if codes else ''})"
-    return Refused(status, detail, codes, named, _already(errors, answer), answer)
+    return Refused(status, detail, codes, named, _already(body), body)
 
 
-def _already(errors: list[dict[str, Any]], answer: Any) -> str | None:
-    """Tell what *all* errors say was done before: ``confirmed``, ``cancelled``, or None.
+def _already(body: Any) -> str | None:
+    """Return what *all* errors say was done before: ``confirmed``, ``cancelled``, or None.
 
-    "Already" alone is no proof: a reservation may already be released, or already be another
-    order's. The codes are not documented, so code and text are read together, by their stems.
+    "Already" alone proves nothing: a reservation may already be released, or already belong to
+    another order. The codes are not documented, so code and message are read together.
     """
-    told = [[e.get("code"), e.get("message")] for e in errors]
-    if not told and isinstance(answer, dict):
-        told = [[answer.get("description")]]
-    said = {_done_before(" ".join(texts(one))) for one in told}
-    return said.pop() if len(said) == 1 else None
+    found = {_done_before(words) for words in error_texts(body)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _done_before(words: str) -> str | None:
     if not re.search("already", words, re.IGNORECASE) or _OTHERWISE.search(words):
         return None
     return next((what for what, stem in _DONE_BEFORE.items() if stem.search(words)), None)
-
-
-def texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield every text in a JSON value, to a bounded depth."""
-    if isinstance(value, str):
-        yield value
-    elif depth < _MAX_DEPTH and isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from texts(inner, depth + 1)

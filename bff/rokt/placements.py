@@ -1,4 +1,4 @@
-"""``placements/any``: what Rokt is asked of a page, and how its answer is read. Pure."""
+"""``placements/any``: the request, and the meaning of its outcome. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bff.rokt.json_values import member
 from bff.rokt.outcomes import Cause, Done, Outcome, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementsRequest:
-    """What is told to ``placements/any`` about the page and the shopper."""
+    """The page and the shopper that ``placements/any`` is asked about."""
 
     page_identifier: str
     url: str = field(repr=False)
@@ -19,23 +20,8 @@ class PlacementsRequest:
     accept_language: str | None = field(default=None, repr=False)
 
 
-def read_placements(outcome: Outcome) -> Placements:
-    """Read the answer to ``placements/any``; anything but a clear yes means "skip"."""
-    if isinstance(outcome, Done):
-        answer = outcome.answer
-        result = answer.get("result") if isinstance(answer, dict) else None
-        if not isinstance(result, bool):
-            return Placements(False, PlacementsReason.UNREADABLE)
-        return Placements(
-            result, PlacementsReason.PLACEMENTS if result else PlacementsReason.NO_PLACEMENTS
-        )
-    if isinstance(outcome, Refused):
-        return Placements(False, PlacementsReason.REFUSED)
-    return Placements(False, _REASONS.get(outcome.cause, PlacementsReason.UNREACHABLE))
-
-
 class PlacementsReason(StrEnum):
-    """What ``placements/any`` said, or why Rokt did not say: all but the first mean "skip"."""
+    """Why the upsell page is shown (``PLACEMENTS``) or skipped (every other value)."""
 
     PLACEMENTS = "placements"
     NO_PLACEMENTS = "no_placements"
@@ -51,10 +37,28 @@ _REASONS = {Cause.BUSY: PlacementsReason.BUSY, Cause.TIMEOUT: PlacementsReason.T
 
 @dataclass(frozen=True, slots=True)
 class Placements:
-    """Whether to show the upsell page; true in a condition when so."""
+    """Whether to show the upsell page. It counts as true in a condition if so.
+
+    Attributes:
+        result: Whether Rokt has anything to show.
+        reason: Why.
+    """
 
     result: bool
     reason: PlacementsReason
 
     def __bool__(self) -> bool:
         return self.result
+
+
+def read_placements(outcome: Outcome) -> Placements:
+    """Read the outcome of ``placements/any``; anything but a clear yes skips the page."""
+    if isinstance(outcome, Done):
+        result = member(outcome.body, "result")
+        if not isinstance(result, bool):
+            return Placements(False, PlacementsReason.UNREADABLE)
+        reason = PlacementsReason.PLACEMENTS if result else PlacementsReason.NO_PLACEMENTS
+        return Placements(result, reason)
+    if isinstance(outcome, Refused):
+        return Placements(False, PlacementsReason.REFUSED)
+    return Placements(False, _REASONS.get(outcome.cause, PlacementsReason.UNREACHABLE))

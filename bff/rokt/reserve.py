@@ -1,12 +1,12 @@
-"""Asks Rokt to reserve, again while time is left, and once more without what a refusal names.
+"""Asks Rokt to reserve rows, and applies its responses to them. Knows no database.
 
-Knows rows and outcomes, no database. Who settles what comes back is ``bff.reserving`` for a
-shopper's cart and ``bff.renewing`` for a paid order.
+``ReserveCalls`` makes the calls: a second one while time is left, and one more without the items
+that a refusal names. ``ReserveResult.apply`` turns the outcome into the rows as they are now.
+``bff.checkout.reserve`` stores them for a cart, ``bff.outbox.renewal`` for a paid order.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,22 +15,54 @@ from datetime import datetime
 from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.rokt.calls import Call, reserve_call
 from bff.rokt.client import CartApi
+from bff.rokt.json_values import member, objects, texts
 from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Refused, Unknown
-from bff.rokt.responses import Denied, Granted, mentions, read_reserve, reason_of
+from bff.rokt.responses import Granted, read_reserve, reason_of
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveResult:
-    """``outcome`` is about ``rows``; ``denied`` were refused by name before, and left out.
+    """The result of the reserve calls for some rows.
 
-    ``unsure``: an attempt before may have taken effect, so Rokt may hold the items already, and
-    what it denies may be denied because of that.
+    Attributes:
+        asked: The rows of the last call.
+        outcome: The outcome of the last call.
+        denied: Rows that an earlier response refused by name; they are rejected.
+        unsure: An earlier call may have taken effect. Then Rokt may hold the items already, and
+            may deny them for that reason.
     """
 
-    rows: tuple[Reservation, ...]
-    denied: tuple[Reservation, ...]
+    asked: tuple[Reservation, ...]
     outcome: Outcome
+    denied: tuple[Reservation, ...] = ()
     unsure: bool = False
+
+    def apply(self, now: datetime) -> tuple[list[Reservation], dict[str, Reason]]:
+        """Apply the outcome to the rows.
+
+        Args:
+            now: The time of the response.
+
+        Returns:
+            The rows that have an answer, and a reason for each cart item that has none.
+        """
+        outcome = self.outcome
+        if isinstance(outcome, Refused) and not outcome.is_about_setup:
+            return [*(_refused(row, outcome) for row in self.asked), *self.denied], {}
+        results = None
+        if isinstance(outcome, Done):
+            results = read_reserve(outcome.body, [row.item for row in self.asked])
+        if results is None:
+            busy = isinstance(outcome, NotSent) and outcome.cause is Cause.BUSY
+            reason = Reason.BUSY if busy else Reason.UNREACHABLE
+            return [*self.denied], {row.item.cart_item_id: reason for row in self.asked}
+        rows = [
+            _granted(row, result, now)
+            if isinstance(result, Granted)
+            else _rejected(row, result.reason, result.item_reservation_id)
+            for row, result in zip(self.asked, results, strict=True)
+        ]
+        return [*rows, *self.denied], {}
 
 
 class ReserveCalls:
@@ -42,133 +74,104 @@ class ReserveCalls:
     def ask(
         self,
         rows: Sequence[Reservation],
-        wish: ReserveOptions,
+        options: ReserveOptions,
         *,
         end: float,
         number: int = 1,
-        again: bool = True,
+        retry: bool = True,
     ) -> ReserveResult:
-        """Ask for these rows until ``end`` (of the monotonic clock) at the latest.
+        """Ask Rokt to reserve rows.
 
-        ``number`` is which attempt this is; ``again``: a second one may follow, for a shopper
-        who waits. Without rows there is nothing to ask, which is done.
+        Args:
+            rows: The rows. Without any, no call is made, and the outcome is done.
+            options: The optional members of the request.
+            end: The time on the monotonic clock at which the last call must have ended.
+            number: The number of the first attempt, for listeners.
+            retry: Whether a second attempt may follow, for a shopper who waits.
+
+        Returns:
+            The result.
         """
         if not rows:
-            return ReserveResult((), (), Done(200, {"items": []}))
-        outcome, unsure = self._send(rows, wish, end, number, again)
-        named = named_by(rows, outcome)
-        if not isinstance(outcome, Refused) or not 0 < len(named) < len(rows):
-            return ReserveResult(tuple(rows), (), outcome, unsure)
-        denied = tuple(deny(row, outcome) for row in named)
-        rest = tuple(row for row in rows if row not in named)
-        outcome, unsure_rest = self._send(rest, wish, end, number, again)
-        return ReserveResult(rest, denied, outcome, unsure or unsure_rest)
+            return ReserveResult((), Done(200, {"items": []}))
+        outcome, unsure = self._send(rows, options, end, number, retry)
+        named = outcome.named if isinstance(outcome, Refused) else frozenset()
+        rest = tuple(row for row in rows if row.item.cart_item_id not in named)
+        if not isinstance(outcome, Refused) or not 0 < len(rest) < len(rows):
+            return ReserveResult(tuple(rows), outcome, unsure=unsure)
+        denied = tuple(_refused(row, outcome) for row in rows if row not in rest)
+        outcome, unsure_rest = self._send(rest, options, end, number, retry)
+        return ReserveResult(rest, outcome, denied, unsure or unsure_rest)
 
     def _send(
         self,
         rows: Sequence[Reservation],
-        wish: ReserveOptions,
+        options: ReserveOptions,
         end: float,
         number: int,
-        again: bool,
+        retry: bool,
     ) -> tuple[Outcome, bool]:
-        """Return the outcome, and whether an attempt before it is unknown."""
+        """Return the outcome, and whether the outcome of an earlier attempt is unknown."""
         call = reserve_call(
             cart_id=rows[0].cart_id,
             lines=[(row.item.cart_item_id, row.item.quantity) for row in rows],
             rokt_session_id=rows[0].rokt_session_id,
-            accept_language=wish.accept_language,
-            attributes=wish.attributes,
-            is_paypal_payment=wish.is_paypal_payment,
-            merchant_id=wish.merchant_id,
+            options=options,
         )
         session_id = rows[0].session_id
-        first = self._one(call, session_id, end, number)
-        if isinstance(first, Done | Refused) or not again:
+        first = self._attempt(call, session_id, end, number)
+        if isinstance(first, Done | Refused) or not retry:
             return first, False
-        wait = first.retry_after or 0.0
-        if time.monotonic() + wait >= end:
+        if not self._wait(first.retry_after or 0.0, end):
             return first, False
-        if wait > 0:
-            with self._api.bulkhead.waiting_slot() as waits:
-                if not waits:
-                    return first, False
-                threading.Event().wait(wait)
-        # A shopper is waiting, so there is never a third time.
-        second = self._one(call, session_id, end, number + 1)
-        # That the second was surely not sent says nothing about the first.
+        # A shopper waits, so there is never a third attempt.
+        second = self._attempt(call, session_id, end, number + 1)
+        # If the second was surely not sent, that says nothing about the first.
         unknown = isinstance(first, Unknown)
         return (first, False) if unknown and isinstance(second, NotSent) else (second, unknown)
 
-    def _one(self, call: Call, session_id: str, end: float, number: int) -> Outcome:
+    def _attempt(self, call: Call, session_id: str, end: float, number: int) -> Outcome:
         limit = end - time.monotonic()
         return self._api.send(call, limit=limit, number=number, session_id=session_id)
 
-
-# These say that the key, the tag or the address is wrong, and nothing about the items: once the
-# shop's setup is mended, the next reserve must ask again.
-ABOUT_US = frozenset({401, 403, 404, 405, 407})
-
-
-def read_outcome(
-    rows: Sequence[Reservation], outcome: Outcome, now: datetime
-) -> tuple[list[Reservation], dict[str, Reason]]:
-    """Turn an outcome into the rows as they are now, and the items without an answer."""
-    if isinstance(outcome, Refused) and not _is_about_us(outcome):
-        return [deny(row, outcome) for row in rows], {}
-    answers = None
-    if isinstance(outcome, Done):
-        answers = read_reserve(outcome.answer, [row.item for row in rows])
-    if answers is None:
-        busy = isinstance(outcome, NotSent) and outcome.cause is Cause.BUSY
-        reason = Reason.BUSY if busy else Reason.UNREACHABLE
-        return [], {row.item.cart_item_id: reason for row in rows}
-    return [
-        _granted(row, answer, now) if isinstance(answer, Granted) else _denied(row, answer)
-        for row, answer in zip(rows, answers, strict=True)
-    ], {}
-
-
-def named_by(rows: Sequence[Reservation], outcome: Outcome) -> list[Reservation]:
-    """Return the rows whose items a refusal of the whole request names."""
-    if not isinstance(outcome, Refused):
-        return []
-    return [row for row in rows if row.item.cart_item_id in outcome.named]
-
-
-def deny(row: Reservation, refusal: Refused) -> Reservation:
-    """Reject a row for a refusal of the whole request, for the item's own reason if it has one."""
-    answer = refusal.answer
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    own = [
-        str(error.get("code"))
-        for error in (errors if isinstance(errors, list) else [])
-        if isinstance(error, dict) and mentions(error.get("value"), row.item.cart_item_id)
-    ]
-    reason = reason_of(" ".join(own or refusal.codes))
-    return _denied(row, Denied(row.item.cart_item_id, reason))
+    def _wait(self, seconds: float, end: float) -> bool:
+        """Wait before the second attempt; False if there is no time or no slot to wait."""
+        if time.monotonic() + seconds >= end:
+            return False
+        if seconds <= 0:
+            return True
+        with self._api.bulkhead.waiting_slot() as admitted:
+            if admitted:
+                time.sleep(seconds)
+            return admitted
 
 
 def as_passing(row: Reservation) -> Reservation:
-    """Take a denial for a passing one, where Rokt may hold the item for us without our knowing."""
+    """Make a denial a passing one, for an item that Rokt may hold by an unanswered call."""
     denied = row.state is State.REJECTED and row.item_reservation_id is None
     return replace(row, reason=Reason.UNREACHABLE) if denied else row
 
 
 def unless_lapsed(row: Reservation, now: datetime) -> Reservation:
-    """Reject what has lapsed by the time it arrives: nobody is to be charged for it."""
+    """Reject a reservation that has expired by the time it arrives: it must not be charged."""
     if row.state is State.RESERVED and row.lapsed(now):
-        return _denied(row, Denied(row.item.cart_item_id, Reason.REJECTED))
+        return _rejected(row, Reason.REJECTED)
     return row
 
 
 def is_useless(row: Reservation) -> bool:
-    """Tell whether Rokt holds something for a row that is not going to be sold."""
+    """Tell whether Rokt holds an item that is not going to be sold."""
     return row.state is State.REJECTED and row.item_reservation_id is not None
 
 
-def _is_about_us(outcome: Refused) -> bool:
-    return outcome.status in ABOUT_US or 300 <= outcome.status < 400
+def _refused(row: Reservation, refusal: Refused) -> Reservation:
+    """Reject a row after a refusal of the whole request, for the item's own reason if any."""
+    own = [
+        str(error.get("code"))
+        for error in objects(member(refusal.body, "errors"))
+        if row.item.cart_item_id in texts(error.get("value"))
+    ]
+    return _rejected(row, reason_of(" ".join(own or refusal.codes)))
 
 
 def _granted(row: Reservation, grant: Granted, now: datetime) -> Reservation:
@@ -185,10 +188,5 @@ def _granted(row: Reservation, grant: Granted, now: datetime) -> Reservation:
     )
 
 
-def _denied(row: Reservation, answer: Denied) -> Reservation:
-    return replace(
-        row,
-        state=State.REJECTED,
-        reason=answer.reason,
-        item_reservation_id=answer.item_reservation_id,
-    )
+def _rejected(row: Reservation, reason: Reason, reservation_id: str | None = None) -> Reservation:
+    return replace(row, state=State.REJECTED, reason=reason, item_reservation_id=reservation_id)

@@ -1,14 +1,14 @@
-"""An HTTP client whose calls end at their time limit and at a size, whatever the other side does.
+"""An HTTP client with a limit on the time of the whole call and on the size of the response.
 
-``requests`` limits the wait for the *next* byte; a server that sends one byte a second could
-hold a shopper for ever. So a timer shuts the call's socket at the limit, from the moment that
-there is one: while a proxy connects and TLS begins, too. (Before that ``bff.dialling`` keeps the
-time.) The body is read in pieces up to a bound, packed and unpacked.
+``requests`` limits the wait for the *next* byte. A server that sends one byte a second could hold
+a shopper for ever. So a timer shuts the call's socket at the limit. It starts before a proxy
+connects and TLS begins; before that, ``bff.rokt.connect`` keeps the limit. The body is read in
+pieces up to a size, both compressed and decompressed.
 
-Redirects are not followed, cookies not kept, no ``.netrc`` read, and nothing is repeated: the
-outbox alone repeats a POST. Certificates are always verified, by the authorities of ``certifi``
-or of ``REQUESTS_CA_BUNDLE``. Proxies of the environment are honoured, but not for a server on
-this machine: its calls are not encrypted, and no proxy can reach it.
+Redirects are not followed, cookies are not kept, and ``.netrc`` is not read. Nothing is sent again:
+only the outbox repeats a POST. Certificates are always verified, by the authorities of ``certifi``
+or of ``REQUESTS_CA_BUNDLE``. Proxies of the environment are used, except for a server on this
+machine: its calls are not encrypted, and no proxy can reach it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import os
 import socket
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -35,25 +34,20 @@ from bff.config.addresses import is_loopback
 from bff.rokt.connect import dial
 from bff.rokt.outcomes import Cause
 
-# Rokt's answers are a few kilobytes. A megabyte would be a mistake or an attack.
-MAX_ANSWER = 1 << 20
-
+# Rokt's responses have a few kilobytes. A megabyte would be a mistake or an attack.
+MAX_RESPONSE = 1 << 20
 
 _TOO_LATE = (Cause.TIMEOUT, "time limit reached")
 
-
 _LOST = (Cause.BROKEN, "the connection broke")
-
 
 _LATE = (requests.Timeout, TookTooLong, TimeoutError)
 
-
-# For ``requests``, an empty one is there and so goes before those of the environment.
+# ``requests`` takes an empty address for one that is set, before those of the environment.
 _NO_PROXIES = {"http": "", "https": "", "all": ""}
 
-
-# What zlib takes for: gzip or zlib, as the first bytes say.
-_PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
+# The number that tells zlib to recognise gzip and zlib by the first bytes.
+_COMPRESSED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 
 class NeverConnected(Exception):
@@ -69,8 +63,8 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer; ``retry_after`` and ``date`` are the headers' texts."""
+class Response:
+    """A whole response: status, decompressed body, and the headers ``Retry-After`` and ``Date``."""
 
     status: int
     body: bytes = field(repr=False)
@@ -85,12 +79,15 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._local = threading.local()
 
-    def post(self, url: str, *, body: bytes, headers: Mapping[str, str], limit: float) -> Reply:
-        """Send and return the whole answer, within ``limit`` seconds in all.
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str], limit: float) -> Response:
+        """Send a POST and return the whole response, within ``limit`` seconds.
 
-        Raises ``NeverConnected`` or ``Broken``, with texts that name no header and no body.
+        Raises:
+            NeverConnected: No request was sent.
+            Broken: The request was sent, and no whole response came. The texts of both errors
+                repeat neither headers nor body.
         """
-        with _deadline(limit) as timer:
+        with _Timer(limit) as timer:
             try:
                 with self._session().post(
                     url,
@@ -101,17 +98,17 @@ class Transport:
                     proxies=dict(_NO_PROXIES) if is_loopback(urlsplit(url).hostname) else None,
                     stream=True,
                 ) as response:
-                    answer = _read(response)
+                    content = _read(response)
                     if timer.ended:
                         raise Broken(*_TOO_LATE)
-                    return Reply(
+                    return Response(
                         status=response.status_code,
-                        body=answer,
+                        body=content,
                         retry_after=response.headers.get("Retry-After"),
                         date=response.headers.get("Date"),
                     )
             except (requests.RequestException, HTTPError, OSError) as error:
-                late = timer.ended or isinstance(error, _LATE)  # whichever was first to see it
+                late = timer.ended or isinstance(error, _LATE)  # either may be first to notice
                 if not timer.sent:
                     raise NeverConnected(_why_not(error, late=late)) from None
                 raise Broken(*(_TOO_LATE if late else _LOST)) from None
@@ -129,31 +126,30 @@ class Transport:
 
 
 def _read(response: requests.Response) -> bytes:
-    """Read the body, up to ``MAX_ANSWER``; a shorter one than announced is an error.
+    """Read the body up to ``MAX_RESPONSE``; one that is shorter than announced is an error.
 
-    Unpacked here, since a few kilobytes can be packed gigabytes; and only where the other side
-    packs unasked.
+    It is decompressed here, because a few kilobytes can hold gigabytes.
     """
     pieces: list[bytes] = []
     size = 0
     for piece in response.raw.stream(65536, decode_content=False):
         pieces.append(piece)
         size += len(piece)
-        if size > MAX_ANSWER:
-            raise Broken(Cause.UNREADABLE, "the answer is too large")
+        if size > MAX_RESPONSE:
+            raise Broken(Cause.UNREADABLE, "the response is too large")
     body = b"".join(pieces)
-    bits = _PACKED.get(response.headers.get("Content-Encoding", "").strip().lower())
+    bits = _COMPRESSED.get(response.headers.get("Content-Encoding", "").strip().lower())
     if bits is None or not body:
         return body
-    unpacking = zlib.decompressobj(bits)
+    decompressor = zlib.decompressobj(bits)
     try:
-        body = unpacking.decompress(body, MAX_ANSWER + 1)
+        body = decompressor.decompress(body, MAX_RESPONSE + 1)
     except zlib.error:
-        raise Broken(Cause.UNREADABLE, "the answer cannot be unpacked") from None
-    if len(body) > MAX_ANSWER:
-        raise Broken(Cause.UNREADABLE, "the answer is too large")
-    if not unpacking.eof:
-        raise Broken(Cause.UNREADABLE, "the answer is cut short")
+        raise Broken(Cause.UNREADABLE, "the response cannot be decompressed") from None
+    if len(body) > MAX_RESPONSE:
+        raise Broken(Cause.UNREADABLE, "the response is too large")
+    if not decompressor.eof:
+        raise Broken(Cause.UNREADABLE, "the response is cut short")
     return body
 
 
@@ -171,8 +167,11 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+_current = threading.local()
+
+
 class _Timer:
-    """Shuts the sockets of one call when its time is up; knows whether its request went out."""
+    """Shuts the sockets of this thread's call at its limit; knows whether a request was sent."""
 
     def __init__(self, limit: float) -> None:
         self.ended = False
@@ -182,10 +181,18 @@ class _Timer:
         self._timer = threading.Timer(limit, self._end)
         self._timer.daemon = True
 
-    def start(self) -> None:
-        self._timer.start()
+    @staticmethod
+    def current() -> _Timer | None:
+        """Return the timer of this thread's call."""
+        return getattr(_current, "timer", None)
 
-    def stop(self) -> None:
+    def __enter__(self) -> _Timer:
+        _current.timer = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.timer = None
         self._timer.cancel()
         with self._lock:
             for sock in self._sockets:
@@ -193,7 +200,7 @@ class _Timer:
             self._sockets.clear()
 
     def watch(self, sock: socket.socket) -> None:
-        """Watch a connection, by a second handle of it: TLS takes the first away."""
+        """Watch a connection by a second handle, because TLS replaces the first."""
         own = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
             self._sockets.append(own)
@@ -211,34 +218,15 @@ def _shut(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it is closed already, which is what was wanted
+        return  # it is closed already
 
 
-_current = threading.local()
-
-
-@contextmanager
-def _deadline(limit: float) -> Iterator[_Timer]:
-    timer = _Timer(limit)
-    _current.timer = timer
-    timer.start()
-    try:
-        yield timer
-    finally:
-        timer.stop()
-        _current.timer = None
-
-
-def _timer() -> _Timer | None:
-    return getattr(_current, "timer", None)
-
-
-class _Watched(HTTPConnection):
-    """Tells the running call's timer which connection it uses, a new one or one from the pool."""
+class _Connection(HTTPConnection):
+    """Names its socket to the timer of the running call, a new one or one from the pool."""
 
     def _new_conn(self) -> socket.socket:
-        # Before a proxy is asked to connect, and before TLS.
-        timer = _timer()
+        # This runs before a proxy connects and before TLS begins.
+        timer = _Timer.current()
         try:
             sock = dial(self._dns_host, self.port, self.timeout or 0.0, self.socket_options)
         except TimeoutError as error:
@@ -250,7 +238,7 @@ class _Watched(HTTPConnection):
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        timer = _timer()
+        timer = _Timer.current()
         if self.sock is None:
             self.connect()
         elif timer is not None:
@@ -260,11 +248,7 @@ class _Watched(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _Connection(_Watched):
-    pass
-
-
-class _SecureConnection(_Watched, HTTPSConnection):
+class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
@@ -292,7 +276,7 @@ class _Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if not proxy.lower().startswith(("http://", "https://")):
             # A SOCKS proxy has connections of its own, which no timer would watch.
-            raise requests.exceptions.ProxyError("no proxy of HTTP")
+            raise requests.exceptions.ProxyError("the proxy is not an HTTP proxy")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

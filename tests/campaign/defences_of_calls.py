@@ -10,7 +10,7 @@ from tests.campaign.defences import Defence
 WAY = "tests/integration/rokt/test_transport.py::test_"
 NAMES = "tests/integration/rokt/test_connect.py::test_"
 SIZES = "tests/integration/rokt/test_response_sizes.py::test_"
-MASKS = "tests/integration/rokt/test_redaction.py::test_"
+MASKS = "tests/unit/rokt/test_redaction.py::test_"
 LIMITS = "tests/integration/rokt/test_client_limits.py::test_"
 
 
@@ -61,15 +61,16 @@ CALLS: Mapping[str, Defence] = {
         f"{LIMITS}the_limit_holds_against_a_body_without_an_announced_end",
     ),
     "an answer has a size": line(
-        "rokt/transport.py", "if size > MAX_ANSWER:", "if False:", f"{SIZES}what_has_no_end_is_cut_off",
+        "rokt/transport.py", "if size > MAX_RESPONSE:", "if False:",
+        f"{SIZES}what_has_no_end_is_cut_off",
     ),
     "also unpacked": line(
-        "rokt/transport.py", "body = unpacking.decompress(body, MAX_ANSWER + 1)",
-        "body = unpacking.decompress(body)",
+        "rokt/transport.py", "body = decompressor.decompress(body, MAX_RESPONSE + 1)",
+        "body = decompressor.decompress(body)",
         f"{SIZES}a_small_answer_that_unpacks_to_gigabytes_takes_little_memory",
     ),
     "a part is no answer": line(
-        "rokt/transport.py", "if not unpacking.eof:", "if False:",
+        "rokt/transport.py", "if not decompressor.eof:", "if False:",
         f"{SIZES}what_cannot_be_unpacked_is_no_answer",
     ),
     "the limit is for all addresses": line(
@@ -97,16 +98,20 @@ CALLS: Mapping[str, Defence] = {
         "return {_name(name): _shown(call, name, value) for name, value in body.items()}",
         "return dict(body)", f"{MASKS}attributes_keep_their_names_and_lose_their_values",
     ),
-    "of an answer what is documented is shown": line(
-        "rokt/redaction.py", "return _answer(answer, _Screen(ours, _folded(private)))", "return answer",
-        f"{MASKS}an_answer_shows_nothing_of_what_it_was_sent",
+    "of a response what is read is shown": line(
+        "rokt/redaction.py",
+        "name: value for name, value in found.items() if _may_show(name, value, ours, folded)",
+        "name: value for name, value in found.items()",
+        f"{MASKS}a_response_shows_nothing_that_it_repeats",
     ),
     "of ids those that are ours": line(
-        "rokt/redaction.py", 'return name in (_IDS | {"value"}) and value in self.ours', "return True",
-        f"{MASKS}an_answer_shows_nothing_of_what_it_was_sent",
+        "rokt/redaction.py",
+        'value in ours or (name == "itemReservationId" and bool(_RESERVATION.fullmatch(value)))',
+        "True",
+        f"{MASKS}a_response_shows_nothing_that_it_repeats",
     ),
     "a code that repeats what was sent is left out": line(
-        "rokt/redaction.py", "return bool(looks_so) and not _echoes(text, private)", "return True",
+        "rokt/redaction.py", "return bool(looks_so) and not _repeats(text, private)", "return True",
         f"{MASKS}a_refusal_tells_no_code_that_repeats_what_was_sent",
     ),
     "no row of the database is logged": line(

@@ -444,7 +444,15 @@ def assert_much_was_said(partner: Partner, written: str, journal: str) -> None:
     assert partner.statuses >= {200, 201, 400, 401, 403, 404, 405, 409, 413, 415, 422}
     for logger in ("urllib3.connectionpool DEBUG", "sqlalchemy.engine.Engine", "bff.web.guard"):
         assert f"LOG {logger}" in written, logger
-    for value in ("Call(", "Refused(", "Unknown(", "NotSent(", "Purchase(", "Wish(", "OrderRow("):
+    for value in (
+        "Call(",
+        "Refused(",
+        "Unknown(",
+        "NotSent(",
+        "Purchase(",
+        "ReserveOptions(",
+        "OrderRow(",
+    ):
         assert f"VALUE {value}" in written, value
     for error in ("InvalidInput", "Unauthorized", "Forbidden", "NotFound", "Conflict"):
         assert f"ERROR {error}" in written, error

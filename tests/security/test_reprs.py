@@ -22,7 +22,7 @@ from bff.rokt.calls import any_call, confirm_call, reserve_call
 from bff.rokt.client import Attempt
 from bff.rokt.outcomes import read_response
 from bff.rokt.placements import PlacementsRequest
-from bff.rokt.transport import Reply
+from bff.rokt.transport import Response
 from bff.web.guard import Access
 
 MARK = "somebody@mark.example"
@@ -60,9 +60,8 @@ def values() -> Iterator[Any]:
         rokt_session_id="s",
         accept_language=MARK,
     )
-    reserve = reserve_call(
-        cart_id="c", lines=[], rokt_session_id="s", accept_language=None, attributes=ATTRIBUTES
-    )
+    options = ReserveOptions(attributes=ATTRIBUTES, accept_language=MARK)
+    reserve = reserve_call(cart_id="c", lines=[], rokt_session_id="s", options=options)
     order = OrderRow(
         id="o",
         session_id="s",
@@ -84,12 +83,12 @@ def values() -> Iterator[Any]:
             str(error).replace("'", '"').encode(),
         )
         outcome = read_response(status, body, now=NOW)
-        assert MARK in str(getattr(outcome, "answer", "")), "it is there, and not shown"
+        assert MARK in str(getattr(outcome, "body", "")), "it is there, and not shown"
         yield outcome
         yield Attempt(call, outcome, NOW, 1.0, 1, "session")
         owed = OwedCall(1, confirm, "session", "order", (), 1, False, NOW, MARK)
         yield Answered(owed, outcome)
-        yield Reply(status, body, MARK, None)
+        yield Response(status, body, MARK, None)
     wish = ReserveOptions(attributes=ATTRIBUTES, accept_language=MARK)
     yield wish
     yield Quote(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from bff.cart.reservation import ReserveOptions
 from bff.config.settings import Settings
 from bff.rokt.calls import Call, reserve_call
 from bff.rokt.client import CartApi
@@ -28,7 +29,7 @@ AMPLE = 20.0
 
 Serve = Callable[[RawServer, socket.socket], None]
 CALL: Call = reserve_call(
-    cart_id="cart-1", lines=[(PARKING, 1)], rokt_session_id="rokt-session", accept_language=None
+    cart_id="cart-1", lines=[(PARKING, 1)], rokt_session_id="rokt-session", options=ReserveOptions()
 )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import pytest
 import requests
 
 from bff.rokt.bulkhead import Bulkhead
@@ -42,46 +41,6 @@ def is_full(bulkhead: Bulkhead) -> bool:
 
 def reasons(quote: Any) -> set[str]:
     return {one["reason"] for one in quote["rejected"]}
-
-
-def test_a_place_is_for_one_at_a_time_and_is_given_back() -> None:
-    bulkhead = Bulkhead(1, 1)
-    with bulkhead.slot(1) as mine:
-        assert mine
-        with bulkhead.slot(0.01) as other:
-            assert not other
-    with pytest.raises(KeyError), bulkhead.slot(1):
-        raise KeyError
-    with bulkhead.slot(1) as again:
-        assert again
-
-
-def test_without_time_there_is_no_place() -> None:
-    with Bulkhead(1, 1).slot(0) as taken:
-        assert not taken
-
-
-def test_who_finds_the_waiting_room_full_does_not_wait() -> None:
-    bulkhead = Bulkhead(1, 1)
-    waited: list[bool] = []
-
-    def wait() -> None:
-        with bulkhead.slot(PATIENCE) as taken:
-            waited.append(taken)
-
-    with bulkhead.slot(1):
-        waiter = Thread(target=wait)
-        waiter.start()
-        until(lambda: is_full(bulkhead))
-        with bulkhead.slot(PATIENCE) as taken:  # would be waited for until the test fails
-            assert not taken
-        with bulkhead.waiting_slot() as free:
-            assert not free
-        assert waited == []
-    waiter.join()
-    assert waited == [True]
-    with bulkhead.waiting_slot() as free:
-        assert free
 
 
 def test_beyond_the_waiting_room_a_shopper_is_told_busy_at_once(

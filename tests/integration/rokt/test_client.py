@@ -13,7 +13,7 @@ import pytest
 
 from bff.cart.held_cart import CartItem
 from bff.cart.order import OrderRow, OrderStatus
-from bff.cart.reservation import Reservation, State
+from bff.cart.reservation import Reservation, ReserveOptions, State
 from bff.config.settings import Settings
 from bff.rokt.calls import (
     Call,
@@ -68,8 +68,12 @@ def ask(**more: Any) -> Call:
 
 
 def reserve(*lines: tuple[str, int], **more: Any) -> Call:
-    given = {"cart_id": "cart-1", "rokt_session_id": "rokt-session", "accept_language": None}
-    return reserve_call(lines=lines or [(PARKING, 1)], **(given | more))
+    return reserve_call(
+        cart_id="cart-1",
+        lines=lines or [(PARKING, 1)],
+        rokt_session_id="rokt-session",
+        options=ReserveOptions(**more),
+    )
 
 
 def row(item: Any, quantity: int = 1) -> Reservation:

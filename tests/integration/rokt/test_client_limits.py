@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from bff.cart.reservation import ReserveOptions
 from bff.rokt.calls import reserve_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Cause, Done, NotSent, Unknown
-from bff.rokt.transport import MAX_ANSWER
+from bff.rokt.transport import MAX_RESPONSE
 from tests.support.api_client import CALL, KEY, LIMIT, client, timed
 from tests.support.emulator_client import PARKING, Client
 from tests.support.raw_server import ANSWER, RawServer, raw_server
@@ -78,7 +79,7 @@ def test_the_limit_holds_against_a_peer_that_reads_nothing() -> None:
         cart_id="cart-1",
         lines=[(PARKING + "x" * 1000, 1)] * 20_000,
         rokt_session_id="rokt-session",
-        accept_language=None,
+        options=ReserveOptions(),
     )
 
     def serve(server: RawServer, _connection: socket.socket) -> None:
@@ -96,11 +97,11 @@ def test_the_limit_holds_against_a_peer_that_reads_nothing() -> None:
 def test_an_answer_beyond_the_bound_is_not_read_on(api: CartApi, emulator: Client) -> None:
     emulator.faults("reserve", {"kind": "endless"})
     outcome, spent = timed(api, limit=5)
-    assert outcome == Unknown(Cause.UNREADABLE, "the answer is too large")
+    assert outcome == Unknown(Cause.UNREADABLE, "the response is too large")
     assert spent < 5
 
 
-@pytest.mark.parametrize(("size", "kind"), [(MAX_ANSWER, Done), (MAX_ANSWER + 1, Unknown)])
+@pytest.mark.parametrize(("size", "kind"), [(MAX_RESPONSE, Done), (MAX_RESPONSE + 1, Unknown)])
 def test_the_bound_is_a_megabyte(size: int, kind: type) -> None:
     body = b'"' + b"x" * (size - 2) + b'"'
 

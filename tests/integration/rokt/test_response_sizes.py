@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from bff.rokt.outcomes import Cause, Refused, Unknown
-from bff.rokt.transport import MAX_ANSWER
+from bff.rokt.transport import MAX_RESPONSE
 from tests.support.api_client import CALL, SOON, Serve, client, timed
 from tests.support.raw_server import RawServer, raw_server
 
@@ -37,9 +37,9 @@ def test_an_answer_is_asked_for_unpacked_and_read_packed() -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (HONEST[:-9], "the answer is cut short"),
-        (b"{}" * 40, "the answer cannot be unpacked"),
-        (gzip.compress(bytes(MAX_ANSWER + 1)), "the answer is too large"),
+        (HONEST[:-9], "the response is cut short"),
+        (b"{}" * 40, "the response cannot be decompressed"),
+        (gzip.compress(bytes(MAX_RESPONSE + 1)), "the response is too large"),
     ],
     ids=["cut short", "not packed", "too large"],
 )
@@ -49,15 +49,15 @@ def test_what_cannot_be_unpacked_is_no_answer(body: bytes, detail: str) -> None:
 
 
 def test_a_small_answer_that_unpacks_to_gigabytes_takes_little_memory() -> None:
-    bomb = gzip.compress(bytes(100 * MAX_ANSWER))
+    bomb = gzip.compress(bytes(100 * MAX_RESPONSE))
     with raw_server(packed(bomb)) as server:
         api = client(server.url)
         tracemalloc.start()
         outcome = api.send(CALL, limit=30)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert outcome == Unknown(Cause.UNREADABLE, "the answer is too large")
-    assert most < 8 * MAX_ANSWER
+    assert outcome == Unknown(Cause.UNREADABLE, "the response is too large")
+    assert most < 8 * MAX_RESPONSE
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -92,4 +92,4 @@ def test_what_has_no_end_is_cut_off(head: bytes, again: bytes) -> None:
         tracemalloc.stop()
     assert isinstance(outcome, Unknown), outcome
     assert spent < SOON
-    assert most < 8 * MAX_ANSWER
+    assert most < 8 * MAX_RESPONSE

@@ -154,7 +154,7 @@ def test_a_refusal_has_its_codes_and_every_text_that_its_errors_name() -> None:
         "errors": [
             {"code": "OUT_OF_STOCK", "message": "x", "value": "v1:a"},
             {"code": "LIMIT", "value": {"items": [{"cartItemId": "v1:b"}, ["v1:c", 4, None]]}},
-            {"code": 17, "value": json.loads("[" * 20 + '"v1:d"' + "]" * 20)},
+            {"code": 17, "value": json.loads("[" * 40 + '"v1:d"' + "]" * 40)},
             {"code": "has spaces in it"},
             "no object",
         ],
@@ -164,7 +164,7 @@ def test_a_refusal_has_its_codes_and_every_text_that_its_errors_name() -> None:
     assert refused.codes == ("OUT_OF_STOCK", "LIMIT")
     assert refused.named == {"v1:a", "v1:b", "v1:c"}, "what is nested beyond reason is not"
     assert not refused.already
-    assert refused.answer == body
+    assert refused.body == body
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_item_that_is_called_already_does_not_make_a_refusal_a_repetition() -
 
 @pytest.mark.parametrize("body", [[], None, 3, {"errors": None}, {"errors": {"code": "A"}}, b"<p>"])
 def test_a_refusal_of_any_shape_is_a_refusal(body: object) -> None:
-    assert read(400, body) == Refused(400, "Rokt refused (400)", answer=_or_none(body))
+    assert read(400, body) == Refused(400, "Rokt refused (400)", body=_or_none(body))
 
 
 def test_what_we_say_of_a_refusal_repeats_nothing_that_rokt_repeats() -> None:
