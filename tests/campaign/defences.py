@@ -292,7 +292,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{MONEY}a_press_of_a_price_of_its_own_buys_nothing",
     ),
     "so does its repetition": _line(
-        "extension/instant_purchase.py", "if begun.order is not None and begun.why is None:",
+        "extension/instant_purchase.py", "if begun.order is not None and begun.reason is None:",
         "if begun.order is not None:",
         f"{MONEY}a_press_that_is_repeated_buys_what_was_pressed_first_or_nothing",
     ),
