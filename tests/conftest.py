@@ -136,13 +136,16 @@ def emulator(running_emulator: Client) -> Client:
 def make_shop(
     emulator: Client, tmp_path: Path, new_database: NewDatabase
 ) -> Iterator[Callable[..., Shop]]:
-    """Make a shop with these settings (without their prefix): ``make_shop(max_lines=2)``."""
+    """Make a shop with these settings: ``make_shop(max_lines=2, SESSION_COOKIE_SECURE=True)``.
+
+    A lower-case name stands for ``ROKT_BFF_…``, others are Flask's own.
+    """
     shops: list[Shop] = []
 
     def make(**settings: Any) -> Shop:
         folder = tmp_path / f"shop-{len(shops)}"
         folder.mkdir()
-        config = {f"ROKT_BFF_{k.upper()}": v for k, v in settings.items()}
+        config = {k if k.isupper() else f"ROKT_BFF_{k.upper()}": v for k, v in settings.items()}
         shop = Shop(emulator, folder, {"ROKT_BFF_DATABASE_URL": new_database()} | config)
         shops.append(shop)
         return shop

@@ -14,12 +14,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection
@@ -159,14 +158,15 @@ class PurchaseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRequest:
-    """One press of the button: what the shopper saw and took.
+    """One press of the button: the items and prices that the shopper saw and accepted.
 
-    ``said`` is the message as it came, for the answer.
+    Attributes:
+        purchase_id: The UUID of the press, the same for a repeated request.
+        items: The items to buy, all of them or none.
     """
 
     purchase_id: str
     items: tuple[CartItem, ...]
-    said: Mapping[str, Any] = field(repr=False)
 
 
 def refusal_reason(press: PurchaseRequest, quote: Quote) -> PurchaseReason | None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from bff.checkout.checkout import Checkout
 from bff.checkout.instant_purchase import InstantPurchases
+from bff.config.security import secure_cookies
 from bff.config.settings import Settings
 from bff.extension import setup as starting
 from bff.extension.csp import sources
@@ -76,6 +77,7 @@ class Upsells(Verbs):
             checkout=checkout,
             buying=InstantPurchases(store, checkout, self._clock),
             limits=Limits(settings),
+            secure_cookies=secure_cookies(settings, app.config),
         )
         app.after_request(set_cookie)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)

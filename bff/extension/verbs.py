@@ -16,6 +16,7 @@ from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Cart
 from bff.checkout.checkout import EMPTY_CART
 from bff.errors import Code, NotFound, SessionMoved, Unauthorized
+from bff.extension import instant_purchase
 from bff.extension.arguments import (
     mapping,
     order_id_text,
@@ -26,18 +27,17 @@ from bff.extension.arguments import (
     text_or_none,
     texts,
 )
-from bff.extension.instant_purchase import press
 from bff.rokt.placements import Placements, PlacementsRequest
 from bff.web.runtime import runtime
 from bff.web.schemas.responses import to_json
 from bff.web.shopper import (
+    drop_first_handle,
     forget_handle,
     keep_handle,
     kept_handle,
     remember_quote,
     remembered_quote,
     shopper_language,
-    take_promise_back,
     with_handle,
 )
 
@@ -191,7 +191,7 @@ class Verbs:
         bought, at the price shown or less. The guard's rules hold as for the blueprint's routes;
         with Flask-WTF's CSRFProtect, exempt the route.
         """
-        return press(charge)
+        return instant_purchase.respond(charge)
 
     def sync_products(self, quantities: Mapping[str, int]) -> Cart:
         """Let linked items follow the shop's own cart: ``{sku: quantity}``, all products in it.
@@ -213,7 +213,7 @@ class Verbs:
         ``bff.moving``. So call it once a login.
         """
         handle = kept_handle()
-        take_promise_back()
+        drop_first_handle()
         if handle is None:
             return
         try:

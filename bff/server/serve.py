@@ -24,7 +24,7 @@ from bff.config.settings import PREFIX, Settings
 from bff.errors import ConfigError
 from bff.extension.upsells import Upsells
 from bff.server.headers import protect
-from bff.web.problems import failed
+from bff.web.problems import http_problem_response
 from bff.web.runtime import runtime
 
 # Threads beyond those that can wait for Rokt, for requests that need no call. A cart update takes
@@ -85,7 +85,7 @@ def create_app(
         named = (_OWN_KEY.sub(PREFIX + "SECRET_KEY", text) for text in error.problems)
         raise ConfigError(list(named)) from None
     # Here is nothing but our endpoints, so every other path gets a problem document too.
-    app.register_error_handler(HTTPException, failed)
+    app.register_error_handler(HTTPException, http_problem_response)
     protect(app, runtime(app).settings)
     return app, upsells
 

@@ -1,7 +1,7 @@
-"""Which answers a page of an allowed origin may read: those of the browser's routes, and no others.
+"""Lets a page of an allowed origin read the responses of the browser's endpoints, and no others.
 
-A route that is a server's gives no page leave to call it, nor to read why it was refused. The
-scripts say for themselves that every page may load them (see ``bff.publishing``).
+A server's endpoint gives no page permission to call it, nor to read why it was refused. The scripts
+allow every page by themselves: see ``bff.web.scripts``.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ from flask_cors import CORS
 from bff.config.settings import Settings
 from bff.web.guard import BRIDGE_HEADER, Caller, caller_of
 
-# A browser asks again after this long; ten minutes are enough for a checkout.
+# A browser repeats a preflight after this time; ten minutes are enough for a checkout.
 PREFLIGHT_SECONDS = 600
 
 
 def allow_origins(app: Flask, settings: Settings) -> None:
-    """Let pages of the allowed origins read our answers, errors too. After the blueprint."""
+    """Let pages of the allowed origins read our responses, errors too.
+
+    Call it after the blueprint is registered.
+    """
     prefix = settings.url_prefix
 
     def vary(response: Response) -> Response:
-        """Say that an answer depends on the page, also when it is no."""
+        """Tell caches that a response depends on the page, also where no page may read it."""
         if request.path.startswith(f"{prefix}/") and "Access-Control-Allow-Origin" not in (
             response.headers
         ):
             response.vary.add("Origin")
         return response
 
-    app.after_request(vary)  # the last one registered is the first one asked
+    app.after_request(vary)  # Flask runs the last one registered first
     CORS(
         app,
-        resources={_open_to_pages(app, prefix): {}},
-        # As patterns, since plain texts are compared without regard to case.
+        resources={_browser_paths(app, prefix): {}},
+        # As patterns, because flask-cors compares plain text without regard to case.
         origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in settings.origins],
         methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", BRIDGE_HEADER],
@@ -43,7 +46,7 @@ def allow_origins(app: Flask, settings: Settings) -> None:
     )
 
 
-def _open_to_pages(app: Flask, prefix: str) -> re.Pattern[str]:
+def _browser_paths(app: Flask, prefix: str) -> re.Pattern[str]:
     """Return the paths under our prefix that are neither scripts nor a server's."""
     closed = {"static"}
     for rule in app.url_map.iter_rules():

@@ -1,17 +1,19 @@
-"""Who may call, decided in one place for every route of the blueprint.
+"""Decides who may call, in one place for every endpoint of the blueprint.
 
-Each view says whose it is with ``@opened_to``; a view that does not say is closed to everybody.
+Each view names its caller; a view that names none is closed.
 
-browser  a page: our cookie with the bridge's header, or a bearer handle; and in both cases a
-         sign of the browser's that the page is ours or of an allowed origin
-session  as browser, but without a session yet: it starts one, with the bridge's header
-server   a partner's backend, with the server key, and surely no browser
-public   anybody: static files, health, the API's description
+=======  ==============================================================================
+browser  A page, with our cookie and the bridge's header, or with a bearer handle. In both
+         cases the browser must report that the page is ours or of an allowed origin.
+session  As browser, but before there is a session: it starts one, with the bridge's header.
+server   A partner's server, with the server key; never a browser.
+public   Everybody: static files, health, the OpenAPI document.
+=======  ==============================================================================
 
-A cookie is sent by the browser on its own, so a cookie call must prove that our own page made
-it: the header forces a preflight elsewhere, and ``Origin`` and ``Sec-Fetch-Site`` tell the page.
-Both are the browser's own word, which no page can change. Where both are there they must agree;
-where neither is, nobody vouches for the call, and it is refused.
+A browser sends a cookie on its own, so a request with a cookie must prove that our own page made
+it. The header forces a preflight on other origins, and ``Origin`` and ``Sec-Fetch-Site`` name the
+page. The browser sets both, and no page can change them. Where both are sent they must agree. A
+request without either is refused.
 """
 
 from __future__ import annotations
@@ -26,24 +28,33 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Request, current_app
+from flask import Request
 
 from bff.config.addresses import is_loopback
-from bff.config.security import secure_cookies
 from bff.config.settings import Settings
 from bff.errors import Code, Forbidden, Unauthorized, UnsupportedMedia
+from bff.web.runtime import Runtime
 
 BRIDGE_HEADER = "Rokt-Bff"
 
-
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_\-.~+/]{1,200}=*)", re.IGNORECASE)
 
+log = logging.getLogger(__name__)
+
+# Refused origins that were logged, once each. The limit keeps an attacker from filling the log.
+_logged: set[str] = set()
+MAX_LOGGED = 100
+
+# No host name is longer than 253 characters.
+MAX_SHOWN = 300
+
+View = TypeVar("View", bound=Callable[..., Any])
+
 
 class Caller(StrEnum):
-    """Whom a view is open to."""
+    """The kind of caller that a view is open to."""
 
     BROWSER = "browser"
     SESSION = "session"
@@ -52,36 +63,24 @@ class Caller(StrEnum):
 
 
 class Page(StrEnum):
-    """Whose page a browser says that a call comes from."""
+    """The page that a request comes from, as the browser reports it."""
 
-    OURS = "ours"  # or one of an allowed origin on our own site
+    OURS = "ours"  # also one of an allowed origin on our own site
     ELSEWHERE = "elsewhere"  # of an allowed origin on another site
     FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the guard found: the handle sent as a bearer, or that the cookie counts."""
+    """The credential of a request that the guard let pass.
+
+    Attributes:
+        handle: The handle that was sent as a bearer token.
+        by_cookie: Whether the cookie's handle counts.
+    """
 
     handle: str | None = field(default=None, repr=False)
     by_cookie: bool = False
-
-
-log = logging.getLogger(__name__)
-
-
-# Origins that the log was told of, once each; an attacker's many must not fill it.
-_told: set[str] = set()
-
-
-MAX_TOLD = 100
-
-
-# No host name is longer than 253 characters.
-MAX_SHOWN = 300
-
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 def opened_to(caller: Caller) -> Callable[[View], View]:
@@ -95,31 +94,42 @@ def opened_to(caller: Caller) -> Callable[[View], View]:
 
 
 def caller_of(view: Callable[..., Any] | None) -> Caller | None:
-    """Return whom a view is open to, None for one that does not say."""
+    """Return the caller that a view is open to, None for a view without a mark."""
     return getattr(view, "rokt_bff_caller", None)
 
 
-def admit(caller: Caller | None, request: Request, settings: Settings) -> Access:
-    """Let a request pass, or raise ``Unauthorized``, ``Forbidden`` or ``UnsupportedMedia``."""
+def admit(caller: Caller | None, request: Request, here: Runtime) -> Access:
+    """Let a request pass.
+
+    Args:
+        caller: The caller that the request's view is open to.
+        request: The request.
+        here: The app's parts.
+
+    Raises:
+        Unauthorized: The handle or key is missing or wrong.
+        Forbidden: The caller may not do this.
+        UnsupportedMedia: The body is not declared as JSON.
+    """
     if caller is Caller.PUBLIC:
         return Access()
     if caller is None:
-        raise Forbidden("This route is open to nobody.", code=Code.CLOSED)
+        raise Forbidden("This route has no access rule, so it is closed.", code=Code.CLOSED)
     if request.method not in SAFE_METHODS:
         _check_media_type(request)
     if caller is Caller.SERVER:
-        _check_server(request, settings)
+        _check_server(request, here.settings)
         return Access()
-    _check_host(request, settings)
-    # Other schemes are somebody else's: a staging site's basic authentication, say.
+    _check_host(request, here)
+    # Other schemes are not for us, such as a staging site's basic authentication.
     bearer = _bearer(request) if _names_bearer(request) else None
     if caller is Caller.SESSION or bearer is None:
         _check_header(request)
     by_cookie = caller is Caller.BROWSER and bearer is None
-    page = _page(request, settings)
+    page = _page(request, here)
     if page is Page.ELSEWHERE and by_cookie and request.method in SAFE_METHODS:
-        # A page elsewhere that has no handle yet is nobody: whatever cookie came along is not
-        # its own, and it reads an empty cart.
+        # A page elsewhere without a handle has no session: the cookie that the browser sent is
+        # not its own, so it reads an empty cart.
         return Access()
     if page is Page.FOREIGN or (page is Page.ELSEWHERE and by_cookie):
         raise _foreign(request)
@@ -135,21 +145,21 @@ def _check_media_type(request: Request) -> None:
 
 
 def _check_server(request: Request, settings: Settings) -> None:
-    # A browser adds these to what a page sends and lets no page take them off. Whoever put the
-    # server key into a page is told so here, before anything can be confirmed with it.
+    # A browser adds these headers to a page's request, and no page can remove them. A server key
+    # that was put into a page is refused here, before it can confirm anything.
     if any(x == "Origin" or x.startswith("Sec-Fetch-") for x, _ in request.headers):
         raise Forbidden("Only a server may call this, never a page.", code=Code.BROWSER_REFUSED)
     if not settings.server_key:
         raise Forbidden(
-            "ROKT_BFF_SERVER_KEY is not set, so this is off.", code=Code.SERVER_CALLS_OFF
+            "ROKT_BFF_SERVER_KEY is not set, so server calls are off.", code=Code.SERVER_CALLS_OFF
         )
     key = (_bearer(request) or "").encode()
     good = hmac.compare_digest(key, settings.server_key.encode())
-    # Both are compared every time: how long it takes tells nothing of either.
+    # Both keys are compared every time, so that the time taken reveals nothing of either.
     previous = settings.server_key_previous.encode()
     good |= hmac.compare_digest(key, previous) and previous != b""
     if not good:
-        cure = "Compare ROKT_BFF_SERVER_KEY on both sides." if key else "None was sent."
+        cure = "Compare ROKT_BFF_SERVER_KEY on both sides." if key else "No key was sent."
         raise Unauthorized(
             f"Send Authorization: Bearer with the server key. {cure}", code=Code.SERVER_KEY
         )
@@ -160,15 +170,15 @@ def _check_header(request: Request) -> None:
         raise Forbidden(f"Send the header {BRIDGE_HEADER}: 1.", code=Code.BRIDGE_HEADER)
 
 
-def _page(request: Request, settings: Settings) -> Page:
-    """Tell by the browser's word which page made a call."""
+def _page(request: Request, here: Runtime) -> Page:
+    """Return which page made a request, as the browser reports it."""
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site")
     if origin is None:  # as with a GET of our own page
         return Page.OURS if site == "same-origin" else Page.FOREIGN
-    if origin == _own_origin(request, settings) and site in {None, "same-origin"}:
+    if origin == _own_origin(request, here) and site in {None, "same-origin"}:
         return Page.OURS
-    if origin in settings.origins:
+    if origin in here.settings.origins:
         if site in {None, "same-origin", "same-site"}:
             return Page.OURS
         if site == "cross-site":
@@ -176,35 +186,34 @@ def _page(request: Request, settings: Settings) -> Page:
     return Page.FOREIGN
 
 
-def _own_origin(request: Request, settings: Settings) -> str | None:
-    """Return the origin of our own pages; None when nothing that can be trusted says it.
+def _own_origin(request: Request, here: Runtime) -> str | None:
+    """Return the origin of our own pages, None when nothing trusted names it.
 
-    The name in ``Host`` is whatever leads to this server: any name that somebody lets point
-    here. Over TLS the certificate vouches for it. Without, while developing, only addresses and
-    the names of this machine can be nobody else's.
+    ``Host`` has any name that somebody's DNS lets point to this server. Over TLS the certificate
+    vouches for the name. Without TLS, in development, only addresses and the names of this machine
+    belong to nobody else.
     """
-    name = _name(request)
-    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname):
-        return settings.public_url
+    name = _host_name(request)
+    if here.public_host and not is_loopback(here.public_host):
+        return here.settings.public_url
     if is_loopback(name):
         return f"{request.scheme}://{request.host}"
-    if request.scheme == "https" or secure_cookies(settings, current_app.config):
-        return f"https://{request.host}"  # whatever a proxy that ends TLS makes of the scheme
+    if request.scheme == "https" or here.secure_cookies:
+        return f"https://{request.host}"  # a proxy that ends TLS may leave the scheme at http
     return f"{request.scheme}://{request.host}" if _is_address(name) else None
 
 
-def _check_host(request: Request, settings: Settings) -> None:
-    """Where our name is known, refuse what came by another; an address is nobody's name."""
-    name = _name(request)
-    ours = urlsplit(settings.public_url).hostname
-    if ours and name != ours and not is_loopback(name) and not _is_address(name):
+def _check_host(request: Request, here: Runtime) -> None:
+    """Refuse a request by another name than our public one; an address is not a name."""
+    name, public = _host_name(request), here.public_host
+    if public and name != public and not is_loopback(name) and not _is_address(name):
         raise Forbidden(
-            "This server has another name: ROKT_BFF_PUBLIC_URL. A proxy must pass the Host on.",
+            "This server's name is the one in ROKT_BFF_PUBLIC_URL. A proxy must send it as Host.",
             code=Code.FOREIGN_HOST,
         )
 
 
-def _name(request: Request) -> str:
+def _host_name(request: Request) -> str:
     try:
         return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
@@ -220,16 +229,16 @@ def _is_address(name: str) -> bool:
 
 
 def _foreign(request: Request) -> Forbidden:
-    """Refuse a page; and tell the log, since a browser hides the answer from that page."""
+    """Return the error for a foreign page, and log its origin: its browser hides the response."""
     origin = request.headers.get("Origin")
     if origin is None:
         return Forbidden(
-            "A call must come from a page of this site or of an origin in ROKT_BFF_ORIGINS.",
+            "A request must come from a page of this site or of an origin in ROKT_BFF_ORIGINS.",
             code=Code.FOREIGN_ORIGIN,
         )
     shown = origin[:MAX_SHOWN]
-    if shown not in _told and len(_told) < MAX_TOLD:
-        _told.add(shown)
+    if shown not in _logged and len(_logged) < MAX_LOGGED:
+        _logged.add(shown)
         log.warning("refused a page of %r: if it is yours, add it to ROKT_BFF_ORIGINS", shown)
     return Forbidden(
         "Pages of this origin may not call. Add it to ROKT_BFF_ORIGINS.", code=Code.FOREIGN_ORIGIN

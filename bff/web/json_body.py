@@ -1,4 +1,4 @@
-"""Reads a request's body: its size first, then its JSON, with one clear error for each fault."""
+"""Reads a request's body as JSON, with limits on its size and depth."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from bff.errors import BodyTooLarge, MalformedBody
 
-# The SDK's messages and Rokt's are nested four or five deep; what reads and writes JSON goes a
-# call deeper for each.
+# The messages of the SDK and of Rokt are nested four or five deep. Python's JSON reader and writer
+# call themselves once for each level.
 MAX_DEPTH = 32
 
 
 def read_json(request: Request, most: int) -> Any:
-    """Return the JSON of the body, ``{}`` for an empty one.
+    """Return the JSON object of the body, ``{}`` for an empty body.
 
-    Raises ``BodyTooLarge`` beyond ``most`` bytes and ``MalformedBody`` for what is no JSON or is
-    nested too deep.
+    Args:
+        request: The request whose body is read.
+        most: The largest number of bytes.
+
+    Raises:
+        BodyTooLarge: The body is larger than ``most``.
+        MalformedBody: The body is not a JSON object, or is nested too deep.
     """
     if (request.content_length or 0) > most:
         raise _too_large(most)
-    # One more: of a body of unknown length werkzeug reads up to the limit and says nothing.
+    # One byte more than the limit: werkzeug cuts a body of unknown length without an error.
     request.max_content_length = most + 1
     try:
-        # cache=False: a host app's hooks shall not find half of it parsed.
+        # cache=False: a host app's hooks must not find a body that is partly parsed.
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise _too_large(most) from None
@@ -39,20 +44,17 @@ def read_json(request: Request, most: int) -> Any:
     try:
         data = json.loads(body, parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        # ValueError has bad UTF-8 and numbers of thousands of digits in it too.
-        raise MalformedBody("The body is no JSON.", errors={"body": ["is no JSON"]}) from None
+        # ValueError also covers invalid UTF-8 and numbers of thousands of digits.
+        raise _malformed("is not JSON") from None
     if not isinstance(data, dict):
-        raise MalformedBody(
-            "The body must be a JSON object.", errors={"body": ["must be a JSON object"]}
-        )
+        raise _malformed("must be a JSON object")
     if _is_deeper(data, MAX_DEPTH):
-        text = f"is nested deeper than {MAX_DEPTH}"
-        raise MalformedBody(f"The body {text}.", errors={"body": [text]})
+        raise _malformed(f"is nested deeper than {MAX_DEPTH} levels")
     return data
 
 
 def _is_deeper(data: Any, most: int) -> bool:
-    """Tell whether objects and lists stand in each other more than ``most`` deep."""
+    """Tell whether objects and lists are nested more than ``most`` deep."""
     level = [data]
     for _ in range(most):
         level = [
@@ -65,18 +67,21 @@ def _is_deeper(data: Any, most: int) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; of two members of one name nobody could say which one was meant."""
+    """Make an object. Two members of the same name are ambiguous, so they are refused."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("two members have the same name")
     return members
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _malformed(text: str) -> MalformedBody:
+    return MalformedBody(f"The body {text}.", errors={"body": [text]})
 
 
 def _too_large(most: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        f"The body may have {most} bytes.", errors={"body": [f"is larger than {most} bytes"]}
-    )
+    text = f"is larger than {most} bytes"
+    return BodyTooLarge(f"The body {text}.", errors={"body": [text]})

@@ -1,7 +1,7 @@
-"""Turns errors, ours and the framework's, into answers: problem documents of RFC 9457.
+"""Turns errors, ours and the framework's, into problem documents of RFC 9457.
 
-Who registers them decides where: the blueprint under its own prefix only, so that a shop's error
-pages stay as they are; the standalone server everywhere.
+The blueprint registers these handlers under its own prefix only, so that a shop's error pages stay
+as they are. The standalone server registers them for every path.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from bff.errors import BffError, StoreUnavailable, Unauthorized
 from bff.web.schemas.responses import problem
 
 
-def refused(error: BffError) -> Response:
-    """Answer an error of ours as a problem document."""
+def problem_response(error: BffError) -> Response:
+    """Return an error of ours as a problem document."""
     response = make_response(problem(error), error.status)
     response.mimetype = "application/problem+json"
     if error.retry_after is not None:
@@ -26,10 +26,10 @@ def refused(error: BffError) -> Response:
     return response
 
 
-def failed(error: HTTPException) -> Response:
-    """Answer an error of the framework, or a fault of ours, the same way."""
+def http_problem_response(error: HTTPException) -> Response:
+    """Return an error of the framework as a problem document."""
     detail = error.description or error.name
-    response = refused(BffError.of_http(error.code or 500, error.name, detail))
+    response = problem_response(BffError.of_http(error.code or 500, error.name, detail))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response

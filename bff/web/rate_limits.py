@@ -1,8 +1,8 @@
-"""How often: updates of one session, and what one client may cost us, by its address.
+"""Limits how many requests a session and a client, by its address, may send.
 
-Counted are a browser's calls over HTTP. A shop's own verbs and a partner's server are not: they
-are no strangers. Counters are this process's, or in Redis for several servers; when Redis is out of
-reach, this process counts for itself, since a checkout must not wait for a counter.
+Only a browser's requests over HTTP are counted. A shop's own verbs and a partner's server are
+trusted. The counters are in this process, or in Redis for several servers. While Redis is down this
+process counts by itself, since a checkout must not wait for a counter.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import time
+from enum import StrEnum
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -21,53 +23,61 @@ from limits.strategies import MovingWindowRateLimiter
 
 from bff.config.settings import Settings
 from bff.errors import RateLimited
-from bff.store.handles import hash_handle
 
 # An update takes milliseconds; so must its counters.
 REDIS_SECONDS = 0.5
 
-
-# While Redis is away, no request but one in so many seconds waits for it.
-AWAY_SECONDS = 5.0
-
+# While Redis is down, one request in this many seconds tries it again.
+RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
+class Limit(StrEnum):
+    """The requests that are counted for each client: what they cost."""
+
+    UPDATES = "updates"
+    SESSIONS = "sessions"  # requests that start one
+    CALLS = "calls"  # requests that may call Rokt
+
+
 class Limits:
-    """The limits of one app. Safe to use from many threads."""
+    """The limits of one app. Safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._trusts_proxy = bool(settings.trusted_proxy)
         self._session_updates = RateLimitItemPerSecond(settings.updates_per_second)
-        self._updates = RateLimitItemPerSecond(settings.updates_per_second_client)
-        self._sessions = RateLimitItemPerMinute(settings.sessions_per_minute)
-        self._calls = RateLimitItemPerMinute(settings.calls_per_minute)
+        self._by_client: dict[Limit, RateLimitItem] = {
+            Limit.UPDATES: RateLimitItemPerSecond(settings.updates_per_second_client),
+            Limit.SESSIONS: RateLimitItemPerMinute(settings.sessions_per_minute),
+            Limit.CALLS: RateLimitItemPerMinute(settings.calls_per_minute),
+        }
         self._counters = _Counters(settings.rate_limit_storage)
-        self._told = False
+        self._has_warned = False
 
-    def count_update(self, request: Request, handle: str | None) -> None:
-        """Count an update. Raises ``RateLimited`` when there were too many."""
-        if handle is not None:
-            self._count(self._session_updates, "Too many updates.", "session", hash_handle(handle))
-        self._count_client(self._updates, request, "updates")
+    def count(self, kind: Limit, request: Request, handle: str | None = None) -> None:
+        """Count a request.
 
-    def count_session(self, request: Request) -> None:
-        """Count a session that is about to be started. Raises ``RateLimited``."""
-        self._count_client(self._sessions, request, "sessions")
+        Args:
+            kind: The client's limit that the request counts for.
+            request: The request, which has the client's address.
+            handle: The shopper's handle; updates are counted for each session too.
 
-    def count_call(self, request: Request) -> None:
-        """Count a request that may call Rokt. Raises ``RateLimited``."""
-        self._count_client(self._calls, request, "calls")
-
-    def _count_client(self, limit: RateLimitItem, request: Request, what: str) -> None:
+        Raises:
+            RateLimited: There were too many. ``retry_after`` has the seconds to wait.
+        """
+        if kind is Limit.UPDATES and handle is not None:
+            # Redis must not hold a handle.
+            session = sha256(handle.encode()).hexdigest()
+            self._count(self._session_updates, "Too many updates.", "session", session)
         client = client_of(request, trusts_proxy=self._trusts_proxy)
         if client is not None:
-            self._count(limit, f"Too many {what} from this address.", what, client)
-        elif not self._told:
-            self._told = True
+            text = f"Too many {kind} from this address."
+            self._count(self._by_client[kind], text, kind, client)
+        elif not self._has_warned:
+            self._has_warned = True
             log.warning(
-                "all calls come from the proxy at %s, so nothing is limited by client: set "
+                "all requests come from the proxy at %s, so no client is limited: set "
                 "ROKT_BFF_TRUSTED_PROXY for rokt-bff, or werkzeug's ProxyFix in a Flask shop",
                 request.remote_addr or "a socket",
             )
@@ -79,15 +89,15 @@ class Limits:
 
 
 def client_of(request: Request, *, trusts_proxy: bool = False) -> str | None:
-    """Name the client of a request, None when only the proxy before it is known.
+    """Return the client of a request, None when only the address of a proxy is known.
 
-    Counting everybody as that proxy would shut all shoppers out at once. An address of version 6
-    is its network of 64 bits: so much belongs to every customer.
+    Counting all clients as their proxy would lock every shopper out at once. An address of version
+    6 counts as its network of 64 bits, because each customer gets a whole one.
     """
     try:
         address = ip_address(request.remote_addr or "")
     except ValueError:
-        return None  # a socket: whoever is behind it
+        return None  # a Unix socket, behind which there is a proxy
     forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     is_known = trusts_proxy or "werkzeug.proxy_fix.orig" in request.environ
     if forwarded and not is_known and address.is_private:
@@ -100,30 +110,30 @@ def client_of(request: Request, *, trusts_proxy: bool = False) -> str | None:
 
 
 class _Counters:
-    """Counts in Redis, or in this process, or there while Redis is away."""
+    """Counts in this process, or in Redis while it is up."""
 
     def __init__(self, url: str) -> None:
         self._own = MovingWindowRateLimiter(MemoryStorage())
         is_shared = not url.startswith("memory:")
         self._shared = MovingWindowRateLimiter(_redis(url)) if is_shared else None
-        self._away_until: float | None = None
+        self._down_until: float | None = None
 
     def hit(self, limit: RateLimitItem, *key: str) -> float | None:
-        """Count one. Returns the seconds until there is room when there is none now."""
+        """Count one request. Returns the seconds to wait when the limit is reached."""
         shared = self._shared
-        if shared is None or (self._away_until or 0) > time.monotonic():
+        if shared is None or (self._down_until or 0) > time.monotonic():
             return _hit(self._own, limit, *key)
         try:
             wait = _hit(shared, limit, *key)
         except StorageError as error:
-            if self._away_until is None:
-                # Not the error's text, which may have the address and its password.
+            if self._down_until is None:
+                # Without the error's text, which may hold the address and its password.
                 reason = type(error.storage_error).__name__
-                log.warning("Redis cannot count (%s): this process counts for itself", reason)
-            self._away_until = time.monotonic() + AWAY_SECONDS
+                log.warning("Redis cannot count (%s): this process counts by itself", reason)
+            self._down_until = time.monotonic() + RETRY_SECONDS
             return _hit(self._own, limit, *key)
-        if self._away_until is not None:
-            self._away_until = None
+        if self._down_until is not None:
+            self._down_until = None
             log.warning("Redis counts again")
         return wait
 

@@ -1,12 +1,13 @@
-"""What one Flask app has of us: its settings, its checkout, and the handle of a request's shopper.
+"""The parts of one Flask app, in ``app.extensions["rokt_bff"]``.
 
-Kept in ``app.extensions["rokt_bff"]``, never on the extension object, so that one process can
-serve several apps.
+They are never kept on the extension object, so that one process can serve several apps.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
@@ -19,21 +20,37 @@ from bff.web.rate_limits import Limits
 KEY = "rokt_bff"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime:
-    """One app's parts."""
+    """One app's parts, made when it starts.
+
+    Attributes:
+        settings: The app's settings.
+        store: The database.
+        checkout: The verbs of a shopper's session.
+        buying: Instant purchases.
+        limits: The rate limits.
+        secure_cookies: Whether our cookies are sent over TLS only.
+    """
 
     settings: Settings
     store: Store
     checkout: Checkout
     buying: InstantPurchases
     limits: Limits
+    secure_cookies: bool
+
+    @cached_property
+    def public_host(self) -> str | None:
+        """The host of ``ROKT_BFF_PUBLIC_URL``, None when it is not set."""
+        return urlsplit(self.settings.public_url).hostname
 
 
 def runtime(app: Flask | None = None) -> Runtime:
     """Return the parts of an app, by default the current one.
 
-    Raises ``RuntimeError``, with the cure, when ``init_app`` was not called.
+    Raises:
+        RuntimeError: ``init_app`` was not called.
     """
     found = (app or current_app).extensions.get(KEY)
     if not isinstance(found, Runtime):

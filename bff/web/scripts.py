@@ -1,18 +1,17 @@
-"""Where the files are that browsers fetch and templates that pages are made of; what pages load.
+"""The bridge's files: where they are, and under which names and hashes browsers load them.
 
-They stand at the top of a checkout (``static/``, ``templates/``), and inside the package
-(``bff/static``, ``bff/templates``) once a wheel was built of it. One function knows both. (The
-emulator looks for its stand-in by itself: it imports nothing of the rest.)
+The files stand at the top of a checkout (``static/``, ``templates/``). A wheel has them inside the
+package (``bff/static``, ``bff/templates``).
 
-The bridge's modules import each other, so they are published as one *release*, under a name made
-of all their bytes: ``/rokt/static/<release>/bridge.js`` never changes and may be kept for ever,
-and ``./bridge-notices.js`` beside it is the one that belongs to it.
+The bridge's modules import each other, so they are published as one *release*, whose name is a hash
+of all their bytes. ``/rokt/static/<release>/bridge.js`` never changes and may be cached for ever.
+``./bridge-notices.js`` beside it is of the same release.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256, sha384
 from html import escape
@@ -24,15 +23,28 @@ from werkzeug.exceptions import NotFound
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
-
-# Of the release's hash: it tells releases apart and guards nothing, which `integrity` does.
+# Digits of a release's name. It only tells releases apart; ``integrity`` protects their bytes.
 _NAME_DIGITS = 16
+
+# The files that pages may load; the rest of static/ belongs to the demo.
+MODULES = ("bridge", "bridge-guard", "bridge-notices", "bridge-purchase")
+SCRIPTS = frozenset(f"{module}{kind}" for module in MODULES for kind in (".js", ".d.ts"))
+
+# A script without a release is cached for an hour. Then a browser asks again, mostly for a 304.
+SCRIPT_SECONDS = 3600
+
+# A release's own addresses never change: a year is what caches treat as for ever.
+RELEASE_SECONDS = 365 * 86400
 
 
 def directory(name: Literal["static", "templates"]) -> Path:
-    """The absolute directory ``name``, in a wheel or in a checkout.
+    """Return the absolute path of a directory, in a wheel or in a checkout.
 
-    Raises ``FileNotFoundError`` when the package was installed without it.
+    Args:
+        name: The directory's name.
+
+    Raises:
+        FileNotFoundError: The package was installed without the directory.
     """
     for candidate in (_PACKAGE / name, _PACKAGE.parent / name):
         if candidate.is_dir():
@@ -45,27 +57,31 @@ def directory(name: Literal["static", "templates"]) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The scripts of one version, by name, as bytes. Pure; see ``read_release``."""
+    """The scripts of one version.
+
+    Attributes:
+        scripts: The bytes of each script, by its file's name.
+    """
 
     scripts: Mapping[str, bytes]
 
     @property
     def name(self) -> str:
-        """What its addresses carry: another as soon as any byte of any script is."""
+        """The release's name in its addresses, which changes with any byte of any script."""
         whole = sha256()
         for name, content in sorted(self.scripts.items()):
             whole.update(f"{name} {len(content)}\n".encode() + content)
         return whole.hexdigest()[:_NAME_DIGITS]
 
     def path(self, script: str) -> str:
-        """Where the script is served, below the blueprint's prefix."""
+        """Return a script's path, below the blueprint's prefix."""
         return f"/static/{self.name}/{script}"
 
     def integrity(self, script: str) -> str:
-        """The script's hash as the attribute ``integrity`` wants it.
+        """Return a script's hash for the attribute ``integrity``.
 
-        A browser holds the one file to it, not what that file imports: each import of a
-        module needs a tag of its own before it (``rel="modulepreload"``), as ``tag`` gives.
+        A browser checks this one file, and not the files that it imports. So each imported module
+        needs a tag of its own before it (``rel="modulepreload"``), which ``tag`` returns.
         Source: https://www.w3.org/TR/SRI/.
         """
         return f"sha384-{b64encode(sha384(self.scripts[script]).digest()).decode()}"
@@ -78,54 +94,48 @@ class Release:
         preload: bool = False,
         data: Mapping[str, str] | None = None,
     ) -> str:
-        """The whole HTML tag for ``script`` of the BFF at ``base`` (such as ``/rokt``).
+        """Return the HTML tag of a script.
 
-        ``bridge.js`` starts the page's bridge, and is told its BFF and ``data``, as ``data-…``.
-        With ``preload``, and for the other modules, the browser only fetches and checks it: that
-        is for a page whose own script imports it from the same address, and comes before that
-        script.
+        ``bridge.js`` gets a ``<script>``, which starts the page's bridge. The other modules get a
+        ``<link>``, with which the browser only loads and checks the file.
+
+        Args:
+            script: The file's name.
+            base: The BFF's address as the page sees it, such as ``/rokt``.
+            preload: Return a ``<link>`` for ``bridge.js`` too, for a page whose own script imports
+                it from the same address. The tag stands before that script.
+            data: More ``data-`` attributes of a ``<script>``, by their names without ``data-``.
+
+        Raises:
+            KeyError: There is no such script.
         """
         address = escape(base + self.path(script))
         checked = f'crossorigin="anonymous" integrity="{self.integrity(script)}"'
         if preload or script != "bridge.js":
             return f'<link rel="modulepreload" href="{address}" {checked}>'
-        told = {"rokt-bff": base, **(data or {})}
-        given = " ".join(f'data-{escape(name)}="{escape(value)}"' for name, value in told.items())
-        return f'<script type="module" async {given} src="{address}" {checked}></script>'
-
-
-def read_release(names: Iterable[str]) -> Release:
-    """Read the release out of ``static/``; of ``names`` only scripts count, not their types.
-
-    Read anew each time and served from what was read: an upgrade beneath a running server must
-    not put new bytes under an old name.
-    """
-    folder = directory("static") / "bridge"
-    return Release({name: (folder / name).read_bytes() for name in names if name.endswith(".js")})
-
-
-# What pages may load from here; the rest of static/ is the demo's.
-MODULES = ("bridge", "bridge-guard", "bridge-notices", "bridge-purchase")
-
-
-SCRIPTS = frozenset(f"{module}{kind}" for module in MODULES for kind in (".js", ".d.ts"))
-
-
-# A page's script may be an hour old; it asks anew after that, and gets a 304 mostly.
-SCRIPT_SECONDS = 3600
-
-
-# A release's own addresses never change: a year is what caches take for ever.
-RELEASE_SECONDS = 365 * 86400
+        attributes = " ".join(
+            f'data-{escape(name)}="{escape(value)}"'
+            for name, value in {"rokt-bff": base, **(data or {})}.items()
+        )
+        return f'<script type="module" async {attributes} src="{address}" {checked}></script>'
 
 
 def release() -> Release:
-    """The release that this server has now."""
-    return read_release(SCRIPTS)
+    """Read this server's release from ``static/``; type declarations are not in it.
+
+    It is read again each time, and a response has the bytes that were read. So an upgrade beneath a
+    running server never serves new bytes under an old name.
+    """
+    folder = directory("static") / "bridge"
+    return Release({x: (folder / x).read_bytes() for x in SCRIPTS if x.endswith(".js")})
 
 
-def current(filename: str) -> Response:
-    """Answer with the present script. Raises ``NotFound``."""
+def serve_current(filename: str) -> Response:
+    """Return a script as it is now.
+
+    Raises:
+        NotFound: There is no such script.
+    """
     if filename not in SCRIPTS:
         raise NotFound("There is no such file.")
     folder = directory("static") / "bridge"
@@ -134,15 +144,19 @@ def current(filename: str) -> Response:
     )
 
 
-def of_release(name: str, filename: str) -> Response:
-    """Answer with the script of the release ``name``. Raises ``NotFound`` for any other."""
+def serve_release(name: str, filename: str) -> Response:
+    """Return a script of a release.
+
+    Raises:
+        NotFound: There is no such script, or the release is not the present one.
+    """
     present = release()
     if filename not in present.scripts:
         raise NotFound("There is no such file.")
     if name != present.name:
         raise NotFound(
-            f"The scripts of that release are not here any more; those of {present.name} are: "
-            "`rokt-bff integrity` prints the tags for them."
+            f"This server no longer has that release; it has {present.name}. "
+            "`rokt-bff integrity` prints the tags for it."
         )
     response = make_response(present.scripts[filename])
     response.mimetype = "text/javascript"
@@ -153,7 +167,7 @@ def of_release(name: str, filename: str) -> Response:
 
 
 def _to_any_origin(script: Response) -> Response:
-    """Let pages of any origin have it: importing a module needs that said."""
+    """Let pages of every origin load a script: a module's import needs this header."""
     script.headers["Access-Control-Allow-Origin"] = "*"
     script.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return script

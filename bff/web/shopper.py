@@ -1,7 +1,7 @@
-"""What one Flask app has of us: its settings, its checkout, and the handle of a request's shopper.
+"""The shopper of a request: the cookie, the handle, the language, the quote.
 
-Kept in ``app.extensions["rokt_bff"]``, never on the extension object, so that one process can
-serve several apps.
+The browser's cookie holds the shopper's handle, signed. A page on another origin sends the handle
+as a bearer token instead.
 """
 
 from __future__ import annotations
@@ -10,42 +10,41 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, Response, current_app, g, has_request_context, request
+from flask import Response, current_app, g, has_request_context, request
 from itsdangerous import BadSignature, Signer
 
-from bff.config.security import secure_cookies
 from bff.errors import Unauthorized
 from bff.store.handles import new_handle
+from bff.web.guard import Access
+from bff.web.rate_limits import Limit
 from bff.web.runtime import runtime
 
 COOKIE = "rokt_bff"
 
+# The end of the second cookie's name, which holds the first handle: see ``offer_first_handle``.
+FIRST = "_first"
 
-PROMISE = "_first"  # at the end of our cookie's name: the handle that a first session will have
-
-
-# The documentation takes `en-US` or `en`.
+# Rokt's documentation accepts `en-US` or `en`.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-
 
 T = TypeVar("T")
 
 
-def cookie_name(app: Flask) -> str:
-    """Return our cookie's name; with the prefix that keeps other hosts from planting one."""
-    return f"__Host-{COOKIE}" if _is_secure(app) else COOKIE
-
-
-def _is_secure(app: Flask) -> bool:
-    return secure_cookies(runtime(app).settings, app.config)
+def cookie_name() -> str:
+    """Return our cookie's name. Its prefix keeps other hosts from setting the cookie."""
+    return f"__Host-{COOKIE}" if runtime().secure_cookies else COOKIE
 
 
 def kept_handle() -> str | None:
-    """Return the handle of this request's shopper, if there is one."""
+    """Return the handle of the request's cookie, or the one that this request set.
+
+    Raises:
+        RuntimeError: There is no request.
+    """
     if not has_request_context():
         raise RuntimeError(
-            "A shopper's session is only known within a request of theirs; elsewhere, in a job "
-            "say, name the quote: confirm(order_id, quote_id=…)."
+            "A shopper's session is only known within a request of theirs. Elsewhere, for "
+            "example in a job, name the quote: confirm(order_id, quote_id=…)."
         )
     if hasattr(g, "rokt_bff_handle"):
         handle: str | None = g.rokt_bff_handle
@@ -53,51 +52,57 @@ def kept_handle() -> str | None:
     return _read_cookie()
 
 
-def promise_handle() -> None:
-    """Let the browser of a shopper without a session know the handle that the first one will have.
+def request_handle() -> str | None:
+    """Return the handle that the guard let pass: the bearer token's, else the cookie's."""
+    access: Access = g.rokt_bff_access
+    return access.handle or (kept_handle() if access.by_cookie else None)
 
-    A first update may be on its way when its page is left, and be sent again by the next page; or
-    two tabs may send one each. Without a promise each would start a session, and of two cookies
-    the later one wins. Nothing is stored: the session begins with an update.
+
+def offer_first_handle() -> None:
+    """Send a browser without a session the handle that its first session will have.
+
+    Several first updates can be under way at once, from two tabs or from a page and the next one.
+    Without a first handle each of them would start a session of its own, and the last cookie would
+    win. Nothing is stored: the session starts with an update.
     """
-    if _read_cookie(PROMISE) is None:
-        g.rokt_bff_promise = new_handle()
+    if _read_cookie(FIRST) is None:
+        g.rokt_bff_first_handle = new_handle()
 
 
-def take_promise_back() -> None:
-    """Let no session begin with a handle that was promised before now: somebody may have it."""
-    g.rokt_bff_promise_is_over = True
+def drop_first_handle() -> None:
+    """Start no session with a first handle that was sent before: it may be known to others."""
+    g.rokt_bff_drops_first_handle = True
 
 
 def keep_handle(handle: str) -> None:
-    """Let the shopper's browser keep a handle: the cookie goes out with this answer."""
+    """Send a handle to the shopper's browser, in the cookie of this response."""
     g.rokt_bff_handle = handle
 
 
 def forget_handle() -> None:
-    """Let the shopper's browser forget its handle."""
+    """Delete the handle's cookie in the shopper's browser."""
     g.rokt_bff_handle = None
 
 
 def set_cookie(response: Response) -> Response:
-    """Write the cookie, where this request changed the handle. Runs after every request.
+    """Write the cookies that this request changed. Runs after every request.
 
-    A cookie of its own rather than a member of the shop's session: Flask's session is one
-    cookie that every view writes whole, so a slow view that began before the handle was there
-    would take it away again, and with it the cart.
+    The handle has a cookie of its own, because Flask's session is one cookie that every view
+    writes whole. A slow view that began before the handle was there would delete it, and with it
+    the cart.
     """
-    is_over = hasattr(g, "rokt_bff_handle") or hasattr(g, "rokt_bff_promise_is_over")
+    drops_first = hasattr(g, "rokt_bff_handle") or hasattr(g, "rokt_bff_drops_first_handle")
     if hasattr(g, "rokt_bff_handle"):
         _write_cookie(response, g.rokt_bff_handle)
-    if is_over and cookie_name(current_app) + PROMISE in request.cookies:
-        _write_cookie(response, None, PROMISE)
-    elif not is_over and hasattr(g, "rokt_bff_promise"):
-        _write_cookie(response, g.rokt_bff_promise, PROMISE)
+    if drops_first and cookie_name() + FIRST in request.cookies:
+        _write_cookie(response, None, FIRST)
+    elif not drops_first and hasattr(g, "rokt_bff_first_handle"):
+        _write_cookie(response, g.rokt_bff_first_handle, FIRST)
     return response
 
 
 def _read_cookie(suffix: str = "") -> str | None:
-    signed = request.cookies.get(cookie_name(current_app) + suffix, "")
+    signed = request.cookies.get(cookie_name() + suffix, "")
     try:
         return _signer(suffix).unsign(signed).decode()
     except BadSignature:
@@ -107,44 +112,58 @@ def _read_cookie(suffix: str = "") -> str | None:
 def _write_cookie(response: Response, handle: str | None, suffix: str = "") -> None:
     strict = current_app.config["SESSION_COOKIE_SAMESITE"] == "Strict"
     response.set_cookie(
-        cookie_name(current_app) + suffix,
+        cookie_name() + suffix,
         _signer(suffix).sign(handle).decode() if handle else "",
         max_age=None if handle else 0,
-        secure=_is_secure(current_app),
+        secure=runtime().secure_cookies,
         httponly=True,
-        # Never None, whatever the shop's own session is: no page elsewhere needs the cookie.
+        # Never None, even if the shop's own session is: no page elsewhere needs the cookie.
         samesite="Strict" if strict else "Lax",
     )
     response.vary.add("Cookie")
 
 
 def _signer(suffix: str = "") -> Signer:
-    # Signed, so that rubbish never reaches the database.
+    # Signed, so that a forged value never reaches the database.
     return Signer(current_app.secret_key or "", salt=f"rokt-bff{suffix}")
 
 
-def with_handle(verb: Callable[[str], T], opening: Callable[[], object] = lambda: None) -> T:
-    """Run a verb for the shopper of this request, starting a session where there is none.
+def with_handle(verb: Callable[[str], T], *, limited: bool = False) -> T:
+    """Run a verb for the cookie's shopper, and start a session where there is none.
 
-    A handle whose session has ended is replaced by a new one. Raises ``SessionMoved`` where a
-    login was faster. ``opening`` is asked before a session is started, and may raise.
+    A handle whose session has ended is replaced by a new one.
+
+    Args:
+        verb: Gets the handle.
+        limited: Whether a new session counts for the client's rate limit.
+
+    Raises:
+        SessionMoved: A login has just given the session another handle.
+        RateLimited: The client has started too many sessions.
     """
     handle = kept_handle()
     if handle is not None:
         try:
             return verb(handle)
         except Unauthorized:
-            # The session has ended, and the shopper goes on with a new one; or has moved.
+            # The session has ended, or has another handle since a login.
             runtime().checkout.refuse_moved(handle)
-    opening()
-    promised = None if hasattr(g, "rokt_bff_promise_is_over") else _read_cookie(PROMISE)
-    handle = runtime().checkout.open_session(promised)
+    if limited:
+        runtime().limits.count(Limit.SESSIONS, request)
+    first = None if hasattr(g, "rokt_bff_drops_first_handle") else _read_cookie(FIRST)
+    handle = runtime().checkout.open_session(first)
     keep_handle(handle)
     return verb(handle)
 
 
+def for_shopper(verb: Callable[[str], T]) -> T:
+    """Run a verb for the shopper of a request that the guard let pass."""
+    access: Access = g.rokt_bff_access
+    return verb(access.handle) if access.handle is not None else with_handle(verb, limited=True)
+
+
 def shopper_language() -> str | None:
-    """Return the language that the shopper's browser prefers, in a form that Rokt takes."""
+    """Return the language that the shopper's browser prefers, in a form that Rokt accepts."""
     if not has_request_context():
         return None
     best = request.accept_languages.best
@@ -152,7 +171,7 @@ def shopper_language() -> str | None:
 
 
 def remember_quote(quote_id: str) -> None:
-    """Note which quote this request was given: it is the one that it charges."""
+    """Note the quote that this request was given, which it then charges."""
     g.rokt_bff_quote_id = quote_id
 
 

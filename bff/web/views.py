@@ -1,266 +1,306 @@
-"""The blueprint: browser endpoints, server endpoints, service; problems as RFC 9457 documents.
+"""The blueprint: browser endpoints, server endpoints, service endpoints.
 
-Every view passes the guard before it runs. Errors under our own prefix, and no others, become
-problem documents, so the host shop's own error pages stay as they are.
+Every request passes the guard before its view runs. Errors under our own prefix, and no others,
+become problem documents, so the shop's own error pages stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from functools import lru_cache
+from typing import Any, NoReturn
 
-from flask import Response, current_app, g, jsonify, request
+from flask import Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from bff.cart.order import Purchase
+from bff.cart.order import Order, Purchase
+from bff.cart.quote import Quote
 from bff.cart.reservation import ReserveOptions
+from bff.cart.shown_cart import Cart
 from bff.checkout.checkout import EMPTY_CART
+from bff.checkout.instant_purchase import BegunPurchase
 from bff.errors import BffError, Unauthorized
-from bff.rokt.placements import PlacementsRequest
-from bff.web.catch_all import ClosedBlueprint, methods_here
-from bff.web.guard import Access, Caller, admit, caller_of, opened_to
-from bff.web.json_body import read_json
-from bff.web.openapi.document import describe
-from bff.web.problems import failed, refused
+from bff.rokt.placements import Placements, PlacementsRequest
+from bff.web.catch_all import add_catch_all, methods_here
+from bff.web.guard import Access, Caller, admit, caller_of
+from bff.web.openapi import document
+from bff.web.operation import OperationBlueprint
+from bff.web.problems import http_problem_response, problem_response
+from bff.web.rate_limits import Limit
 from bff.web.runtime import runtime
-from bff.web.schemas.fields import load
-from bff.web.schemas.instant_purchase import load_press
+from bff.web.schemas.instant_purchase import PurchaseBody, read_purchase
 from bff.web.schemas.requests import (
     AttributesBody,
     CancelBody,
     OrderBody,
     PlacementsBody,
     ProductsBody,
-    PurchaseBody,
     ReserveBody,
+    SessionBody,
 )
-from bff.web.schemas.responses import begun_to_json, to_json
-from bff.web.schemas.sdk_items import load_update
-from bff.web.scripts import current, of_release
-from bff.web.shopper import cookie_name, kept_handle, promise_handle, shopper_language, with_handle
+from bff.web.schemas.responses import (
+    CartSchema,
+    OrderSchema,
+    PlacementsSchema,
+    PurchaseSchema,
+    QuoteSchema,
+    SessionSchema,
+)
+from bff.web.schemas.sdk_items import UpdateBody, read_update
+from bff.web.scripts import serve_current, serve_release
+from bff.web.shopper import (
+    cookie_name,
+    for_shopper,
+    offer_first_handle,
+    request_handle,
+    shopper_language,
+)
 
-T = TypeVar("T")
-
-
-blueprint = ClosedBlueprint("rokt_bff", __name__)
+blueprint = OperationBlueprint("rokt_bff", __name__)
+blueprint.record(add_catch_all)
 
 
 @blueprint.before_request
 def guard() -> None:
-    """Let nobody in whom the view is not open to. A preflight is answered by flask-cors."""
+    """Refuse a request whose caller the view is not open to."""
     rule = request.url_rule
     if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-        return  # Flask answers it, and runs no view
+        return  # Flask and flask-cors respond, and no view runs
     view = current_app.view_functions.get(request.endpoint or "")
-    g.rokt_bff_access = admit(caller_of(view), request, runtime().settings)
+    g.rokt_bff_access = admit(caller_of(view), request, runtime())
 
 
 @blueprint.after_request
-def no_store(response: Response) -> Response:
-    """Nothing but scripts may be kept by a cache."""
+def add_headers(response: Response) -> Response:
+    """Keep caches from storing anything but scripts; list a path's methods for OPTIONS."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if request.method == "OPTIONS" and response.status_code == 200:
-        # Flask finds that what is nowhere takes them all.
+        # Flask takes the catch-all's methods for those of every path.
         response.headers["Allow"] = ", ".join([*methods_here(), "OPTIONS"])
     return response
 
 
-blueprint.register_error_handler(BffError, refused)
-
-
-# Flask prefers a shop's handler of a code (its 404 page) to a blueprint's handler of them all,
+blueprint.register_error_handler(BffError, problem_response)
+# Flask prefers a shop's handler of one code (its 404 page) to a blueprint's handler of all codes,
 # so the blueprint has one for each code.
-blueprint.register_error_handler(HTTPException, failed)
-
-
-for _code in default_exceptions:
-    blueprint.register_error_handler(_code, failed)
+_errors: list[Any] = [HTTPException, *default_exceptions]
+for _error in _errors:
+    blueprint.register_error_handler(_error, http_problem_response)
 
 
 @blueprint.errorhandler(Exception)
-def broken(error: Exception) -> NoReturn:
-    """Hand a fault of ours to Flask, which logs it, tells error trackers and answers 500.
+def raise_again(error: Exception) -> NoReturn:
+    """Hand an error of our code to Flask, which logs it, notifies error trackers and responds 500.
 
-    Without this a shop's own handler of every exception would answer with a page.
+    Without this a shop's own handler of every exception would respond with a page.
     """
     raise error
 
 
-@blueprint.get("/cart")
-@opened_to(Caller.BROWSER)
-def get_cart() -> Response:
-    """Read the held cart; without a session an empty one, and nothing is stored."""
+@blueprint.operation("GET", "/cart", Caller.BROWSER, response=CartSchema)
+def read_cart() -> Cart:
+    """Read the held cart.
+
+    Without a session the cart is empty, and nothing is stored.
+    """
     access: Access = g.rokt_bff_access
-    handle = access.handle or (kept_handle() if access.by_cookie else None)
+    handle = request_handle()
     if handle is not None:
         try:
-            return jsonify(to_json(runtime().checkout.cart(handle)))
+            return runtime().checkout.cart(handle)
         except Unauthorized:
             if access.handle:
                 raise
             runtime().checkout.refuse_moved(handle)  # an empty cart would empty the placements
     if access.by_cookie:
-        promise_handle()
-    return jsonify(to_json(EMPTY_CART))
+        offer_first_handle()
+    return EMPTY_CART
 
 
-@blueprint.post("/session")
-@opened_to(Caller.SESSION)
-def post_session() -> tuple[Response, int]:
-    """Start a session for a page elsewhere, which keeps the handle itself."""
+@blueprint.operation(
+    "POST", "/session", Caller.SESSION,
+    limit=Limit.SESSIONS, body=SessionBody, response=SessionSchema, statuses=(201,),
+)  # fmt: skip
+def start_session(body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Start a session.
+
+    For a page on another origin, which keeps the handle and sends it as its bearer token.
+    """
     checkout = runtime().checkout
-    _body()
-    runtime().limits.count_session(request)
     handle = checkout.open_session()
-    return jsonify({"handle": handle, "cart": to_json(checkout.cart(handle))}), 201
+    return {"handle": handle, "cart": checkout.cart(handle)}
 
 
-@blueprint.post("/cart/updates")
-@opened_to(Caller.BROWSER)
-def post_update() -> Response:
-    """Apply one message of the Web SDK."""
+@blueprint.operation(
+    "POST", "/cart/updates", Caller.BROWSER,
+    limit=Limit.UPDATES, body=UpdateBody, response=CartSchema,
+)  # fmt: skip
+def update_cart(body: dict[str, Any]) -> Cart:
+    """Apply a message of the Web SDK.
+
+    Sets the item's line to what the message has. A message that is repeated, or late by its `page`
+    and `seq`, changes nothing; the response is the cart as it is.
+    """
     here = runtime()
-    here.limits.count_update(request, _handle())
-    data = _body()
-    update, rokt_session_id = load_update(data, here.settings)
-    cart = _for_shopper(lambda one: here.checkout.update(one, update, rokt_session_id))
-    return jsonify(to_json(cart))
+    update, rokt_session_id = read_update(body, here.settings)
+    return for_shopper(lambda handle: here.checkout.update(handle, update, rokt_session_id))
 
 
-@blueprint.post("/placements/any")
-@opened_to(Caller.BROWSER)
-def post_placements() -> Response:
-    """Ask Rokt whether there is anything to show."""
-    runtime().limits.count_call(request)
-    body = load(PlacementsBody(), _body())
-    question = PlacementsRequest(
-        page_identifier=body["page_identifier"],
-        url=body["url"],
-        attributes=body["attributes"],
-        accept_language=shopper_language(),
-    )
+@blueprint.operation(
+    "POST", "/placements/any", Caller.BROWSER,
+    limit=Limit.CALLS, body=PlacementsBody, response=PlacementsSchema,
+)  # fmt: skip
+def any_placements(body: dict[str, Any]) -> Placements:
+    """Ask whether to show the upsell.
+
+    Responds in time even if Rokt is slow or down: then `result` is false.
+    """
     checkout = runtime().checkout
-    return jsonify(to_json(_for_shopper(lambda one: checkout.any_placements(one, question))))
+    question = PlacementsRequest(**body, accept_language=shopper_language())
+    return for_shopper(lambda handle: checkout.any_placements(handle, question))
 
 
-@blueprint.post("/cart/reserve")
-@opened_to(Caller.BROWSER)
-def post_reserve() -> Response:
-    """Hold the items at Rokt and quote them."""
-    runtime().limits.count_call(request)
-    body = load(ReserveBody(), _body())
-    wish = ReserveOptions(**body, accept_language=shopper_language())
+@blueprint.operation(
+    "POST", "/cart/reserve", Caller.BROWSER,
+    limit=Limit.CALLS, body=ReserveBody, response=QuoteSchema,
+)  # fmt: skip
+def reserve(body: dict[str, Any]) -> Quote:
+    """Reserve the held items and quote them.
+
+    Call it before the payment. A repetition asks Rokt only for items that are new, changed or about
+    to expire. Items that Rokt does not grant are in `rejected`; no failure of Rokt's is an error
+    here.
+    """
     checkout = runtime().checkout
-    return jsonify(to_json(_for_shopper(lambda one: checkout.reserve(one, wish))))
+    options = ReserveOptions(**body, accept_language=shopper_language())
+    return for_shopper(lambda handle: checkout.reserve(handle, options))
 
 
-@blueprint.post("/cart/release")
-@opened_to(Caller.BROWSER)
-def post_release() -> Response:
-    """Give the reserved items back."""
-    runtime().limits.count_call(request)
-    attributes = load(AttributesBody(), _body())["attributes"]
-    language = shopper_language()
-    checkout = runtime().checkout
-    cart = _for_shopper(lambda one: checkout.release(one, attributes, language))
-    return jsonify(to_json(cart))
+@blueprint.operation(
+    "POST", "/cart/release", Caller.BROWSER,
+    limit=Limit.CALLS, body=AttributesBody, response=CartSchema,
+)  # fmt: skip
+def release(body: dict[str, Any]) -> Cart:
+    """Give reserved items back.
+
+    The lines stay in the cart. Reservations that are never paid are given back later by themselves.
+    """
+    checkout, language = runtime().checkout, shopper_language()
+    return for_shopper(lambda handle: checkout.release(handle, body["attributes"], language))
 
 
-@blueprint.post("/orders")
-@opened_to(Caller.SERVER)
-def post_order() -> tuple[Response, int]:
-    """Record a paid order: the one way to confirm over HTTP."""
-    body = load(OrderBody(), _body())
+@blueprint.operation(
+    "POST", "/orders", Caller.SERVER,
+    body=OrderBody, response=OrderSchema, statuses=(201, 200), failures=(404, 409),
+)  # fmt: skip
+def confirm_order(body: dict[str, Any]) -> tuple[Order, int]:
+    """Record a paid order and confirm it.
+
+    Call it after the payment. Once it responds the order cannot be lost: the confirm is sent to
+    Rokt again, for days, until Rokt responds. A repetition changes nothing, and its status is 200.
+    """
+    quote_id = body["quote_id"]
     purchase = Purchase(
         order_id=body["order_id"],
-        quote_id=str(body["quote_id"]) if body["quote_id"] else None,
+        quote_id=str(quote_id) if quote_id else None,
         attributes=body["attributes"],
         extra=body["extra"],
-        insists=body["quote_id"] is not None,
+        insists=quote_id is not None,
     )
-    order, new = runtime().checkout.record(body["handle"], purchase)
-    return jsonify(to_json(order)), 201 if new else 200
+    order, is_new = runtime().checkout.record(body["handle"], purchase)
+    return order, 201 if is_new else 200
 
 
-@blueprint.get("/orders/<rokt_bff_order:order_id>")
-@opened_to(Caller.SERVER)
-def get_order(order_id: str) -> Response:
-    """Read an order."""
-    return jsonify(to_json(runtime().checkout.order(order_id)))
+@blueprint.operation(
+    "GET", "/orders/<rokt_bff_path:order_id>", Caller.SERVER, response=OrderSchema, failures=(404,)
+)
+def read_order(order_id: str) -> Order:
+    """Read an order.
+
+    The response has the state of each item.
+    """
+    return runtime().checkout.order(order_id)
 
 
-@blueprint.post("/orders/<rokt_bff_order:order_id>/cancel")
-@opened_to(Caller.SERVER)
-def post_cancel(order_id: str) -> Response:
-    """Cancel an order's items, or one of them."""
-    body = load(CancelBody(), _body())
-    return jsonify(to_json(runtime().checkout.cancel(order_id, body["cart_item_id"])))
+@blueprint.operation(
+    "POST", "/orders/<rokt_bff_path:order_id>/cancel", Caller.SERVER,
+    body=CancelBody, response=OrderSchema, failures=(404, 409),
+)  # fmt: skip
+def cancel_order(order_id: str, body: dict[str, Any]) -> Order:
+    """Cancel an order's items.
+
+    Cancels all of them, or the named one. An item that is not confirmed yet is cancelled right
+    after it is confirmed.
+    """
+    return runtime().checkout.cancel(order_id, body["cart_item_id"])
 
 
-@blueprint.post("/products")
-@opened_to(Caller.SERVER)
-def post_products() -> Response:
-    """Let linked items follow a partner's own cart."""
-    body = load(ProductsBody(), _body())
-    return jsonify(to_json(runtime().checkout.sync_products(body["handle"], body["quantities"])))
+@blueprint.operation("POST", "/products", Caller.SERVER, body=ProductsBody, response=CartSchema)
+def follow_products(body: dict[str, Any]) -> Cart:
+    """Let linked items follow the shop's own cart.
+
+    Call it whenever that cart changes, with all products in it.
+    """
+    return runtime().checkout.sync_products(body["handle"], body["quantities"])
 
 
-@blueprint.post("/purchases")
-@opened_to(Caller.SERVER)
-def post_purchase() -> Response:
-    """Reserve an instant purchase for a partner's backend, which then charges and confirms."""
+@blueprint.operation(
+    "POST", "/purchases", Caller.SERVER, body=PurchaseBody, response=PurchaseSchema
+)
+def begin_purchase(body: dict[str, Any]) -> BegunPurchase:
+    """Reserve an instant purchase.
+
+    Charge the quote, then confirm the order with the handle of the response. A repetition has the
+    same `quoteId` and total.
+    """
     here = runtime()
-    data = _body()
-    handle = load(PurchaseBody(), data)["handle"]
-    pressed = load_press(data, here.settings)
-    begun = here.buying.begin(
-        handle, pressed, ReserveOptions()
-    )  # the language would be the backend's
-    return jsonify(begun_to_json(begun))
+    purchase = read_purchase(body, here.settings)
+    # Without the request's language, which is the server's.
+    return here.buying.begin(body["handle"], purchase, ReserveOptions())
 
 
-@blueprint.get("/static/<filename>")
-@opened_to(Caller.PUBLIC)
-def static(filename: str) -> Response:
-    """Serve the bridge as it is now, to pages of any origin."""
-    return current(filename)
+@blueprint.operation("GET", "/health", Caller.PUBLIC, failures=(503,))
+def health() -> dict[str, str]:
+    """Report that the server works.
 
-
-@blueprint.get("/static/<release>/<filename>")
-@opened_to(Caller.PUBLIC)
-def released(release: str, filename: str) -> Response:
-    """Serve a script of exactly this release, as ``rokt-bff integrity`` names it, for ever."""
-    return of_release(release, filename)
-
-
-@blueprint.get("/openapi.json")
-@opened_to(Caller.PUBLIC)
-def get_openapi() -> Response:
-    """Describe this interface, for machines."""
-    return jsonify(describe(runtime().settings.url_prefix, cookie_name(current_app)))
-
-
-@blueprint.get("/health")
-@opened_to(Caller.PUBLIC)
-def get_health() -> Response:
-    """Tell that the server runs and reaches its database. 503 when it does not."""
+    Its database responds, and has the tables of this version.
+    """
     runtime().store.check_schema()
-    return jsonify({"status": "ok"})
+    return {"status": "ok"}
 
 
-def _body() -> Any:
-    return read_json(request, runtime().settings.max_body_bytes)
+@blueprint.operation("GET", "/openapi.json", Caller.PUBLIC)
+def describe() -> dict[str, Any]:
+    """Describe this interface.
+
+    The response is this document.
+    """
+    return _document(runtime().settings.url_prefix, cookie_name())
 
 
-def _handle() -> str | None:
-    access: Access = g.rokt_bff_access
-    return access.handle or kept_handle()
+@lru_cache(maxsize=8)
+def _document(prefix: str, cookie: str) -> dict[str, Any]:
+    return document.describe(blueprint.operations, prefix, cookie)
 
 
-def _for_shopper(verb: Callable[[str], T]) -> T:
-    """Run a verb with the bearer's handle, else with the one in our cookie."""
-    access: Access = g.rokt_bff_access
-    if access.handle is not None:
-        return verb(access.handle)
-    return with_handle(verb, opening=lambda: runtime().limits.count_session(request))
+@blueprint.operation(
+    "GET", "/static/<filename>", Caller.PUBLIC,
+    failures=(404,), media="text/javascript", endpoint="static",
+)  # fmt: skip
+def load_module(filename: str) -> Response:
+    """Load a module of the bridge.
+
+    The module is `bridge.js`, or one that it imports.
+    """
+    return serve_current(filename)
+
+
+@blueprint.operation(
+    "GET", "/static/<release>/<filename>", Caller.PUBLIC, failures=(404,), media="text/javascript"
+)
+def load_released_module(release: str, filename: str) -> Response:
+    """Load a release's module.
+
+    Its bytes never change, so a page can require them by `integrity`.
+    """
+    return serve_release(release, filename)

@@ -38,7 +38,7 @@ BREAKAGES: Mapping[int, Breakage] = {
         "ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)",
         "ledger.change(connection, row.id, State.CONFIRMING, State.CONFIRMED)",
     ),
-    2: Breakage("web/guard.py", "_check_server(request, settings)", "pass"),
+    2: Breakage("web/guard.py", "_check_server(request, here.settings)", "pass"),
     3: Breakage(
         "cart/held_cart.py", "return update.seq <= cart.seen.get(update.page, {}).get(target, 0)",
         "return False",

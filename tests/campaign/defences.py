@@ -35,11 +35,11 @@ FIXED = "tests/integration/checkout/test_session_fixation.py::test_"
 DEFENCES: Mapping[str, Defence] = {
     # --- who may call ---
     "a view that says nothing is closed": _line(
-        "web/guard.py", 'raise Forbidden("This route is open to nobody.", code=Code.CLOSED)',
+        "web/guard.py", 'raise Forbidden("This route has no access rule, so it is closed.", code=Code.CLOSED)',
         "return Access()", f"{GUARD}a_view_that_does_not_say_whose_it_is_is_closed",
     ),
     "the blueprint asks the guard": _line(
-        "web/views.py", "g.rokt_bff_access = admit(caller_of(view), request, runtime().settings)",
+        "web/views.py", "g.rokt_bff_access = admit(caller_of(view), request, runtime())",
         "g.rokt_bff_access = Access(by_cookie=True)", WALK,
     ),
     "a view that answers OPTIONS is asked too": _line(
@@ -50,7 +50,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "bodies are declared as JSON": _line("web/guard.py", "_check_media_type(request)", "pass", WALK),
     "server calls need the key": _line(
-        "web/guard.py", "_check_server(request, settings)", "pass", WALK
+        "web/guard.py", "_check_server(request, here.settings)", "pass", WALK
     ),
     "no browser makes a server's call": _line(
         "web/guard.py",
@@ -77,8 +77,8 @@ DEFENCES: Mapping[str, Defence] = {
         f"{GUARD}an_allowed_page_on_another_site_has_no_use_of_a_cookie",
     ),
     "nor to read with": _line(
-        "web/views.py", "handle = access.handle or (kept_handle() if access.by_cookie else None)",
-        "handle = access.handle or kept_handle()",
+        "web/shopper.py", "return access.handle or (kept_handle() if access.by_cookie else None)",
+        "return access.handle or kept_handle()",
         f"{GUARD}an_allowed_page_on_another_site_has_no_use_of_a_cookie",
     ),
     "without Origin the site is our own": _line(
@@ -88,8 +88,8 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "two signs agree": _line(
         "web/guard.py",
-        'if origin == _own_origin(request, settings) and site in {None, "same-origin"}:',
-        "if origin == _own_origin(request, settings):",
+        'if origin == _own_origin(request, here) and site in {None, "same-origin"}:',
+        "if origin == _own_origin(request, here):",
         f"{GUARD}two_signs_that_contradict_each_other_are_refused",
     ),
     "a rebound name is not our own": _line(
@@ -99,7 +99,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{GUARD}a_name_that_somebody_lets_point_here_is_not_our_own",
     ),
     "another name than the public one is refused": _line(
-        "web/guard.py", "_check_host(request, settings)", "pass",
+        "web/guard.py", "_check_host(request, here)", "pass",
         f"{HARD}a_reading_call_by_another_name_is_refused_where_ours_is_known",
     ),
     "a server's route is not shared with pages": _line(
@@ -151,7 +151,7 @@ DEFENCES: Mapping[str, Defence] = {
         "tests/integration/checkout/test_instant_purchase.py::test_a_repetition_at_another_total_charges_nobody",
     ),
     "a promise ends at a login": _line(
-        "extension/verbs.py", "take_promise_back()", "pass",
+        "extension/verbs.py", "drop_first_handle()", "pass",
         f"{FIXED}a_planted_promise_is_no_handle_after_the_login",
     ),
     "a session ends when it is idle": _line(
@@ -171,11 +171,11 @@ DEFENCES: Mapping[str, Defence] = {
         f"{GUARD}the_handle_in_the_cookie_never_reaches_the_page",
     ),
     "the cookie goes by TLS": _line(
-        "web/shopper.py", "secure=_is_secure(current_app),", "secure=False,",
+        "web/shopper.py", "secure=runtime().secure_cookies,", "secure=False,",
         f"{GUARD}over_tls_the_cookie_is_one_that_no_other_host_can_plant",
     ),
     "no other host plants the cookie": _line(
-        "web/shopper.py", 'return f"__Host-{COOKIE}" if _is_secure(app) else COOKIE', "return COOKIE",
+        "web/shopper.py", 'return f"__Host-{COOKIE}" if runtime().secure_cookies else COOKIE', "return COOKIE",
         f"{GUARD}over_tls_the_cookie_is_one_that_no_other_host_can_plant",
     ),
     "the cookie is for our own pages": _line(
@@ -314,20 +314,23 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     # --- how much ---
     "sessions are counted": _line(
-        "web/rate_limits.py", 'self._count_client(self._sessions, request, "sessions")', "pass",
+        "web/rate_limits.py", "Limit.SESSIONS: RateLimitItemPerMinute(settings.sessions_per_minute),",
+        "Limit.SESSIONS: RateLimitItemPerMinute(10**9),",
         f"{LIMITS}one_address_starts_only_so_many_sessions_a_minute",
     ),
     "also those that an update starts": _line(
-        "web/views.py",
-        "return with_handle(verb, opening=lambda: runtime().limits.count_session(request))",
-        "return with_handle(verb)", f"{LIMITS}one_address_starts_only_so_many_sessions_a_minute",
+        "web/shopper.py", "runtime().limits.count(Limit.SESSIONS, request)", "pass",
+        f"{LIMITS}one_address_starts_only_so_many_sessions_a_minute",
     ),
     "updates are counted": _line(
-        "web/rate_limits.py", 'self._count_client(self._updates, request, "updates")', "pass",
+        "web/rate_limits.py",
+        "Limit.UPDATES: RateLimitItemPerSecond(settings.updates_per_second_client),",
+        "Limit.UPDATES: RateLimitItemPerSecond(10**9),",
         f"{LIMITS}one_address_sends_only_so_many_updates_a_second",
     ),
     "calls to Rokt are counted": _line(
-        "web/rate_limits.py", 'self._count_client(self._calls, request, "calls")', "pass",
+        "web/rate_limits.py", "Limit.CALLS: RateLimitItemPerMinute(settings.calls_per_minute),",
+        "Limit.CALLS: RateLimitItemPerMinute(10**9),",
         f"{LIMITS}one_address_has_rokt_called_only_so_often_a_minute",
     ),
     "a network of version 6 is one client": _line(
@@ -348,7 +351,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "also those of one session": _line(
         "web/rate_limits.py",
-        'self._count(self._session_updates, "Too many updates.", "session", hash_handle(handle))',
+        'self._count(self._session_updates, "Too many updates.", "session", session)',
         "pass", f"{BOUNDS}too_many_updates_a_second_are_told_when_to_come_again",
     ),
     "a cart has an end": _line(
@@ -361,7 +364,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{BOUNDS}the_texts_of_a_cart_have_an_end_together",
     ),
     "a text has a length": _line(
-        "web/schemas/fields.py", "rules = [validate.Length(max=most), TEXT]", "rules = [TEXT]",
+        "web/schemas/fields.py", "rules = [validate.Length(least or None, most), rule]", "rules = [rule]",
         "tests/unit/web/test_sdk_items.py::test_texts_are_bounded_and_hold_what_a_database_can_keep",
     ),
     "a body has a size": _line(
@@ -398,18 +401,18 @@ DEFENCES: Mapping[str, Defence] = {
         f"{HEADERS}what_is_not_a_request_is_refused_and_not_repeated",
     ),
     "no redirect to a name that the caller chose": _line(
-        "web/catch_all.py", "super().add_url_rule(*args, merge_slashes=False, **options)",
-        "super().add_url_rule(*args, **options)",
+        "web/operation.py",
+        "merge_slashes=False,  # a redirect would go to the Host that the caller named", "",
         f"{PROBLEMS}nobody_is_sent_on_to_a_path_of_ours",
     ),
     "two slashes are nowhere": _line(
-        "web/catch_all.py", 'regex = r"(?s:.*)"', 'regex = r"(?s:[^/].*)"',
+        "web/catch_all.py", 'regex = r"(?s:.+?)"', 'regex = r"(?s:[^/].*?)"',
         f"{PROBLEMS}what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages",
     ),
     "so is a method that nobody knows": _line(
         "web/catch_all.py",
-        "rule = app.url_rule_class(path, endpoint=endpoint, methods=None, merge_slashes=False)",
-        'rule = app.url_rule_class(path, endpoint=endpoint, methods=["GET", "POST"])',
+        "app.url_map.add(Rule(rule, endpoint=endpoint, strict_slashes=False, merge_slashes=False))",
+        'app.url_map.add(Rule(rule, endpoint=endpoint, methods=["GET", "POST"]))',
         f"{PROBLEMS}what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages",
     ),
 }  # fmt: skip

@@ -9,7 +9,8 @@ import pytest
 from bff.cart.held_cart import Update
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
-from bff.web.schemas.sdk_items import load_update
+from bff.web.schemas.fields import load
+from bff.web.schemas.sdk_items import UpdateBody, read_update
 
 PLAIN = Settings(api_key="key", tag_id="tag")
 EUROS = Settings(api_key="key", tag_id="tag", default_currency="EUR")
@@ -30,13 +31,17 @@ def item(**more: Any) -> dict[str, Any]:
     return GOOD | more
 
 
+def read_with_session(body: object, given: Settings = PLAIN) -> tuple[Update, str | None]:
+    return read_update(load(UpdateBody(), body), given)
+
+
 def read(body: object, given: Settings = PLAIN) -> Update:
-    return load_update(body, given)[0]
+    return read_with_session(body, given)[0]
 
 
 def wrong(body: object, given: Settings = PLAIN) -> dict[str, list[str]]:
     with pytest.raises(InvalidInput) as caught:
-        load_update(body, given)
+        read(body, given)
     assert caught.value.status == 422
     assert all(name in caught.value.detail for name in caught.value.errors)
     return caught.value.errors

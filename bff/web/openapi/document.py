@@ -1,30 +1,26 @@
-"""The OpenAPI document, made from the schemas that the views use.
+"""The OpenAPI document, made from the blueprint's operations and their schemas.
 
-The operations are in ``bff.operations``. What every call of a kind can be answered follows from
-who calls, since the guard and the reader of bodies stand before every view. How our fields look
-as JSON Schema is for ``bff.describing``.
+The guard and the body's reader run before every view. So the failures that they cause follow from
+an operation's caller and body, and are added here.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from functools import lru_cache
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from bff.checkout.instant_purchase import PurchaseReason
-from bff.errors import codes
 from bff.web.guard import BRIDGE_HEADER, Caller
-from bff.web.openapi.json_schema import EXAMPLES, as_json_schema, complete
-from bff.web.openapi.operations import JSON, LINKS, OPERATIONS, Operation
-from bff.web.schemas.responses import ProblemAnswer
-from bff.web.schemas.sdk_items import Named, SdkItem
+from bff.web.openapi.json_schema import EXTRA_VALUE, ONE_SPELLING, as_json_schema
+from bff.web.operation import JSON, Operation, View
+from bff.web.schemas.responses import ProblemSchema
+from bff.web.schemas.sdk_items import ItemId, SdkItem
 
 PROBLEM = "application/problem+json"
-
 
 _SECURITY: Mapping[Caller, list[dict[str, list[str]]]] = {
     Caller.BROWSER: [{"cookie": [], "bridge": []}, {"handle": []}],
@@ -33,51 +29,70 @@ _SECURITY: Mapping[Caller, list[dict[str, list[str]]]] = {
     Caller.PUBLIC: [],
 }
 
-
-# What the guard, the reader of bodies and the database can answer, whatever the view does.
-_GUARDED = {
-    401: "The handle or key is missing, unknown, ended or wrong.",
+_FAILURES = {
+    400: "The body is not a JSON object.",
+    401: "The handle or key is missing, unknown, expired or wrong.",
     403: "The caller may not do this, whatever its handle or key.",
-    503: "The database cannot be used right now, or the shopper just logged in: come again.",
-}
-
-
-_WITH_BODY = {
-    400: "The body is no JSON object.",
+    404: "There is no such thing, or not for this caller.",
+    409: "The state does not allow it.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "A field is wrong; `errors` names it.",
+    429: "Too many requests: retry after `Retry-After` seconds.",
+    503: "The database is not available, or the shopper has just logged in: retry.",
 }
-
 
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 }
 
-
-_IN_THE_PATH = {
+_PATH_PARAMETERS = {
     "order_id": "The shop's id of the order.",
-    "release": "A release, as the tags of `rokt-bff integrity` name it.",
+    "release": "A release's name, from the tags of `rokt-bff integrity`.",
     "filename": "A module's file.",
 }
 
-
-# A header of its own, beside the bearer token or the cookie.
+# A header beside the bearer token or the cookie.
 _ORIGIN = {
     "in": "header",
     "name": "Origin",
     "schema": {"type": "string"},
-    "description": "The page's origin, which `ROKT_BFF_ORIGINS` must have unless it is this "
-    "server's own. A browser sends it by itself; any other client must, else the answer is 403 "
-    "`foreign_origin`.",
+    "description": "The page's origin. `ROKT_BFF_ORIGINS` must list it unless it is this server's "
+    "own. A browser sends it by itself. Any other client must send it, else the status is 403 with "
+    "the code `foreign_origin`.",
+}
+
+# Values of a response that the next request needs.
+_LINKS: Mapping[str, Mapping[str, Any]] = {
+    "startSession": {
+        "order": {
+            "operationId": "confirmOrder",
+            "requestBody": {"handle": "$response.body#/handle", "orderId": "A-1001"},
+        }
+    },
+    "confirmOrder": {
+        "read": {
+            "operationId": "readOrder",
+            "parameters": {"order_id": "$response.body#/orderId"},
+        },
+        "cancel": {
+            "operationId": "cancelOrder",
+            "parameters": {"order_id": "$response.body#/orderId"},
+            "requestBody": {},
+        },
+    },
 }
 
 
-@lru_cache(maxsize=8)
-def describe(prefix: str, cookie: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the endpoints under ``prefix``.
+def describe(
+    operations: Iterable[tuple[Operation, View]], prefix: str, cookie: str
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document.
 
-    ``cookie`` is the name of the cookie that holds a shopper's handle.
+    Args:
+        operations: The operations to describe, with their views.
+        prefix: The URL prefix that they are under.
+        cookie: The name of the cookie that holds a shopper's handle.
     """
     plugin = MarshmallowPlugin()
     spec = APISpec(
@@ -88,23 +103,22 @@ def describe(prefix: str, cookie: str) -> dict[str, Any]:
         info={"description": "Holds, reserves and confirms a checkout's upsell at Rokt."},
         servers=[{"url": prefix}],
     )
-    converter: Any = plugin.converter  # made just now
+    converter: Any = plugin.converter  # the plugin has made it by now
     converter.add_attribute_function(as_json_schema)
     for name, scheme in _schemes(cookie).items():
         spec.components.security_scheme(name, scheme)
     spec.components.schema("SdkItem", schema=SdkItem)
-    spec.components.schema("ItemId", schema=Named)
-    for operation in OPERATIONS:
-        spec.path(path=operation.path, operations={operation.method: _describe(operation)})
+    spec.components.schema("ItemId", schema=ItemId)
+    spec.components.schema("ExtraValue", EXTRA_VALUE)
+    for operation, view in operations:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", operation.rule)
+        described = {operation.method.lower(): _describe(operation, view, path)}
+        spec.path(path=path, operations=described)
     document: dict[str, Any] = spec.to_dict()
     schemas = document["components"]["schemas"]
-    complete(schemas)
+    schemas["UpdateBody"] |= ONE_SPELLING
     for (kind, *_options), name in converter.refs.items():
-        about = inspect.getdoc(kind) or ""
-        schemas[name]["description"] = about.split("\n\n")[0].replace("\n", " ")
-    # The layers keep these from the answers themselves.
-    schemas["PurchaseAnswer"]["properties"]["reason"]["enum"] = [str(why) for why in PurchaseReason]
-    schemas["ProblemAnswer"]["properties"]["code"]["examples"] = sorted(codes())
+        schemas[name]["description"] = _paragraphs(inspect.getdoc(kind))[0]
     return document
 
 
@@ -135,46 +149,67 @@ def _schemes(cookie: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _describe(operation: Operation) -> dict[str, Any]:
-    schema = operation.answer or {"type": "object" if operation.media == JSON else "string"}
-    done: dict[str, Any] = {"content": {operation.media: {"schema": schema}}}
-    if operation.id in LINKS:
-        done["links"] = LINKS[operation.id]
+def _describe(operation: Operation, view: View, path: str) -> dict[str, Any]:
+    summary, *description = _paragraphs(inspect.getdoc(view))
+    operation_id = re.sub(r"_(\w)", lambda match: match[1].upper(), view.__name__)
+    schema = operation.response or {"type": "object" if operation.media == JSON else "string"}
+    success: dict[str, Any] = {"content": {operation.media: {"schema": schema}}}
+    if operation_id in _LINKS:
+        success["links"] = _LINKS[operation_id]
     responses = {
-        str(status): {"description": "New." if status == 201 else "Done.", **done}
+        str(status): {"description": "New." if status == 201 else "Done.", **success}
         for status in operation.statuses
     }
-    fails = dict(_GUARDED if operation.caller is not Caller.PUBLIC else {})
-    if operation.body is not None:
-        fails |= _WITH_BODY
-    if operation.path == "/health":
-        fails |= {503: _GUARDED[503]}
-    for status, text in sorted((fails | dict(operation.fails or {})).items()):
-        responses[str(status)] = _problem(text, waits=status in (429, 503))
+    for status in _failures(operation):
+        responses[str(status)] = _problem(_FAILURES[status], waits=status in (429, 503))
+    parameters: list[dict[str, Any]] = [
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        }
+        for name, text in _PATH_PARAMETERS.items()
+        if f"{{{name}}}" in path
+    ]
+    if operation.caller in (Caller.BROWSER, Caller.SESSION):
+        parameters.append(_ORIGIN)
     described: dict[str, Any] = {
-        "summary": operation.summary,
-        "description": operation.about,
-        "operationId": operation.id,
+        "summary": summary,
+        "description": " ".join(description),
+        "operationId": operation_id,
         "security": _SECURITY[operation.caller],
-        "parameters": [
-            {"in": "path", "name": name, "required": True, "description": text,
-             "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
-            for name, text in _IN_THE_PATH.items()
-            if f"{{{name}}}" in operation.path
-        ] + ([_ORIGIN] if operation.caller in (Caller.BROWSER, Caller.SESSION) else []),
+        "parameters": parameters,
         "responses": responses | {"default": _problem("A problem.")},
-    }  # fmt: skip
+    }
     if operation.body is not None:
         content: dict[str, Any] = {"schema": operation.body}
-        if operation.path in EXAMPLES:
-            content["example"] = EXAMPLES[operation.path]
+        if operation.body.example is not None:
+            content["example"] = operation.body.example
         described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described
 
 
+def _failures(operation: Operation) -> list[int]:
+    """Return the statuses of failure, the guard's and the body reader's too."""
+    failures = set(operation.failures)
+    if operation.caller is not Caller.PUBLIC:
+        failures |= {401, 403, 503}
+    if operation.body is not None:
+        failures |= {400, 413, 415, 422}
+    if operation.limit is not None:
+        failures.add(429)
+    return sorted(failures)
+
+
 def _problem(text: str, *, waits: bool = False) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "description": text,
-        "content": {PROBLEM: {"schema": ProblemAnswer}},
+        "content": {PROBLEM: {"schema": ProblemSchema}},
     }
-    return answer | ({"headers": _RETRY_AFTER} if waits else {})
+    return response | ({"headers": _RETRY_AFTER} if waits else {})
+
+
+def _paragraphs(docstring: str | None) -> list[str]:
+    return [text.replace("\n", " ") for text in (docstring or "").split("\n\n")]

@@ -1,7 +1,7 @@
-"""The kinds of members that JSON from outside may have, and what is said of a wrong one.
+"""Reads members of JSON objects that come from outside.
 
-Strict: a number is no text, true is no number. ``load`` turns marshmallow's messages into one
-``InvalidInput`` that names each member by its path.
+The fields are strict: text is not a number, and true is not a number. ``load`` turns marshmallow's
+messages into one ``InvalidInput``, which names each wrong member by its path.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
@@ -20,35 +20,28 @@ from bff.money import read_amount
 # The ids of Rokt's samples have 40 to 120 characters, with a provider's prefix.
 MAX_ID = 200
 
-
-# Payment details, say: a handful of short texts. On each level of objects and lists, so that
-# the description can say it too; the body's size and depth bound the whole.
+# Payment details, for example, are a handful of short texts. The limits apply to each level of
+# objects and lists, so that a JSON Schema can express them. The body's size and depth bound the
+# whole.
 MAX_MEMBERS = 50
-
-
 MAX_MEMBER_NAME = 100
-
-
 MAX_VALUE = 1000
-
 
 # Below ``MAX_AMOUNT``; no currency has more than four minor digits.
 AMOUNT_TEXT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?")
 
+# Printable and without control characters: ids are sent on in headers and written to logs.
+ID = validate.Regexp(
+    r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has characters that an id cannot have"
+)
 
-# What is printable, and no control characters: ids end up in headers and logs of others.
-ID = validate.Regexp(r"\A[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z", error="has odd characters")
-
-
-# JSON can carry half a surrogate pair and NUL, which no database keeps.
-TEXT = validate.Regexp(r"\A[^\x00\ud800-\udfff]*\Z", error="has characters that are no text")
-
+# JSON can carry NUL and half a surrogate pair, which no database stores.
+TEXT = validate.Regexp(r"\A[^\x00\ud800-\udfff]*\Z", error="has characters that are not text")
 
 _PLAIN_ID = re.compile(rf"[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}")
 
-
-# Objects whose members the caller names, and which of these names an error may repeat.
-_MADE_UP = {
+# Objects whose member names the caller chooses, and which of those names an error may repeat.
+_CALLER_NAMED = {
     "attributes": re.compile(r"(?!)"),  # none
     "acceptPrices": _PLAIN_ID,
     "quantities": _PLAIN_ID,  # of products
@@ -56,43 +49,55 @@ _MADE_UP = {
 
 
 def about(text: str) -> dict[str, str]:
-    """Say what a member is, for the description of the interface."""
+    """Return a field's metadata: its description in the OpenAPI document."""
     return {"description": text}
 
 
-def text(most: int, what: str) -> fields.String:
-    """Make a member that is text of up to ``most`` characters; null is none."""
-    rules = [validate.Length(max=most), TEXT]
-    return fields.String(validate=rules, allow_none=True, metadata=about(what))
+def text(
+    most: int, description: str, rule: validate.Regexp = TEXT, least: int = 0, **options: Any
+) -> fields.String:
+    """Return a field for text of ``least`` to ``most`` characters that match a rule."""
+    rules = [validate.Length(least or None, most), rule]
+    return fields.String(validate=rules, metadata=about(description), **options)
+
+
+def identifier(
+    description: str, rule: validate.Regexp = ID, most: int = MAX_ID, **options: Any
+) -> fields.String:
+    """Return a field for an id, which is never empty."""
+    return text(most, description, rule, least=1, **options)
 
 
 class Number(fields.Field[Decimal]):
-    """A JSON number as the decimal it was meant as; no text, no true, no NaN, not negative."""
+    """A JSON number that is not negative, read as the decimal that it was written as."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:  # noqa: ARG002
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValidationError("must be a number")
         try:
-            return read_amount(value)
+            return read_amount(_number(value))
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
 
 class Quantity(fields.Field[int]):
-    """A whole number, 0 or more; ``2.0`` is one, ``2.5`` and ``"2"`` are not."""
+    """A whole number, 0 or more. ``2.0`` is one; ``2.5`` and ``"2"`` are not."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:  # noqa: ARG002
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValidationError("must be a number")
-        if value != value or value in (float("inf"), float("-inf")) or value != int(value):
+        number = _number(value)
+        if isinstance(number, float) and not number.is_integer():
             raise ValidationError("must be a whole number")
-        if value < 0:
+        if number < 0:
             raise ValidationError("must not be negative")
-        return int(value)
+        return int(number)
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValidationError("must be a number")
+    return value
 
 
 class Switch(fields.Boolean):
-    """True or false; 0, 1.0 and text are neither, though Python takes 0 for false."""
+    """True or false; not 0, 1.0 or text, which marshmallow's own field accepts."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
         if not isinstance(value, bool):
@@ -101,7 +106,7 @@ class Switch(fields.Boolean):
 
 
 class AmountText(fields.String):
-    """An amount as decimal text, as we send it ourselves: ``"12.50"``. Not a number, no sign."""
+    """An amount as decimal text without a sign, in the form of our responses: ``"12.50"``."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -111,7 +116,7 @@ class AmountText(fields.String):
 
 
 class Members(fields.Dict):
-    """An object whose members the caller names, passed on as they are: bounded on each level."""
+    """An object that is sent on as it is, with limits on each of its levels."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         members = super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
@@ -120,7 +125,7 @@ class Members(fields.Dict):
 
 
 def _check_value(value: Any) -> None:
-    """Refuse what is too large to be kept, or could be read but not be written again."""
+    """Raise for a value that is too large, or that cannot be stored or written again."""
     if isinstance(value, dict | list):
         if len(value) > MAX_MEMBERS:
             raise ValidationError(f"has more than {MAX_MEMBERS} members on one level")
@@ -133,11 +138,26 @@ def _check_value(value: Any) -> None:
             raise ValidationError(f"has a text of more than {MAX_VALUE} characters")
         TEXT(value)
     if isinstance(value, float) and not isfinite(value):
-        raise ValidationError("has a number that is none")  # 1e400 can be read
+        raise ValidationError("has a number that is not finite")  # 1e400 is valid JSON
 
 
-class Body(Schema):
-    """Base of our request bodies: members that are not known are passed over."""
+class CamelCaseSchema(Schema):
+    """Base of our schemas. JSON has camelCase names, as the SDK has."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Name a field's member in the JSON, unless the field names it."""
+        camel_case = re.sub(r"_(\w)", lambda match: match[1].upper(), field_name)
+        field_obj.data_key = field_obj.data_key or camel_case
+
+
+class Body(CamelCaseSchema):
+    """Base of our request bodies. Unknown members are ignored.
+
+    Attributes:
+        example: A body for the OpenAPI document.
+    """
+
+    example: ClassVar[Mapping[str, Any] | None] = None
 
     class Meta:
         """The bridge may be newer than the server."""
@@ -146,45 +166,57 @@ class Body(Schema):
 
 
 def load(schema: Schema, data: object) -> dict[str, Any]:
-    """Validate a JSON value. Raises ``InvalidInput`` that names each field."""
+    """Validate a JSON value.
+
+    Raises:
+        InvalidInput: A member is wrong. ``errors`` names each one by its path.
+    """
     try:
         loaded: dict[str, Any] = schema.load(data)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise InvalidInput.of_fields(flatten(_numbered(error.messages, data))) from None
+        raise InvalidInput.of_fields(
+            _flatten(_without_chosen_names(error.messages, data))
+        ) from None
     return loaded
 
 
-def _numbered(messages: Any, data: object) -> Any:
-    """Name members by their place whose names a caller made up: an error must not repeat them.
+def _without_chosen_names(messages: Any, data: object) -> Any:
+    """Replace member names that the caller chose by their positions.
 
-    An e-mail address can be an attribute's name as well as its value.
+    An attribute's name can be an e-mail address, which an error must not repeat.
     """
     if not isinstance(messages, Mapping) or not isinstance(data, Mapping):
         return messages
-    told = dict(messages)
-    for name in _MADE_UP:
-        inner, given = messages.get(name), data.get(name)
-        if isinstance(inner, Mapping) and isinstance(given, Mapping):
-            places = {key: place for place, key in enumerate(given)}
-            told[name] = {
-                may_name(name, key, places[key]) if key in places else key: said
-                for key, said in inner.items()
+    result = dict(messages)
+    for name in _CALLER_NAMED:
+        inner, members = messages.get(name), data.get(name)
+        if isinstance(inner, Mapping) and isinstance(members, Mapping):
+            positions = {key: position for position, key in enumerate(members)}
+            result[name] = {
+                may_name(name, key, positions[key]) if key in positions else key: message
+                for key, message in inner.items()
             }
-    return told
+    return result
 
 
-def may_name(made_up: str, key: object, place: int) -> str:
-    """Return a member's name, or its place where the name must not be repeated."""
-    return str(key) if _MADE_UP[made_up].fullmatch(str(key)) else str(place)
+def may_name(field: str, key: object, position: int) -> str:
+    """Return a member's name, or its position where an error must not repeat the name.
+
+    Args:
+        field: The object that the member is in, such as ``acceptPrices``.
+        key: The member's name.
+        position: Where the member is in the object, from 0.
+    """
+    return str(key) if _CALLER_NAMED[field].fullmatch(str(key)) else str(position)
 
 
-def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
+def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
     """Turn marshmallow's nested messages into ``{"updatedItem.quantity": [...]}``."""
     if isinstance(messages, Mapping):
         flat: dict[str, list[str]] = {}
         for key, inner in messages.items():
             name = "" if key == "_schema" else str(key)
-            flat |= flatten(inner, ".".join(part for part in (path, name) if part))
+            flat |= _flatten(inner, ".".join(part for part in (path, name) if part))
         return flat
     texts = messages if isinstance(messages, list) else [messages]
     return {path or "body": [str(text) for text in texts]}

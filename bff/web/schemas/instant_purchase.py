@@ -1,15 +1,15 @@
-"""Instant purchase, after payment: the placement's message in, the answer it waits for out. Pure.
+"""Reads an instant purchase's message, and writes the response that the placement waits for.
 
-Source: the Web SDK's ``CART_ITEM_INSTANT_PURCHASE`` carries ``{upsellItems, totalUpsellPrice,
-currency}``, and the page answers ``CART_ITEM_INSTANT_PURCHASE_RESPONSE`` with the same and what
-became of it. The bridge adds ``purchaseId``, one UUID a press of the button.
+The Web SDK's ``CART_ITEM_INSTANT_PURCHASE`` carries ``{upsellItems, totalUpsellPrice, currency}``.
+The page sends back ``CART_ITEM_INSTANT_PURCHASE_RESPONSE`` with the same members and the result.
+The bridge adds ``purchaseId``, one UUID for each press of the button.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
@@ -18,59 +18,84 @@ from bff.checkout.instant_purchase import PurchaseReason, PurchaseRequest
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.money import same_to_rounding
-from bff.web.schemas.fields import Body, Number, load
-from bff.web.schemas.sdk_items import read_item
+from bff.web.schemas.fields import Body, Number, about
+from bff.web.schemas.requests import HANDLE, HandleBody
+from bff.web.schemas.sdk_items import PARKING, UUID, SdkItem, read_item
 
 
-class PressBody(Body):
-    """What the bridge posts."""
+class InstantPurchaseBody(Body):
+    """The message of an instant purchase, as bridge-purchase.js sends it."""
 
-    purchase_id = fields.UUID(data_key="purchaseId", required=True)
-    upsell_items = fields.List(
-        fields.Dict(), data_key="upsellItems", required=True, validate=validate.Length(min=1)
+    purchase_id = fields.UUID(
+        required=True,
+        metadata=about("The purchase's id. A request with the same id is a repetition."),
     )
-    total_upsell_price = Number(data_key="totalUpsellPrice", allow_none=True, load_default=None)
-    currency = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=10))
+    upsell_items = fields.List(
+        fields.Nested(SdkItem),
+        required=True,
+        validate=validate.Length(min=1),
+        metadata=about("The items to buy."),
+    )
+    total_upsell_price = Number(
+        allow_none=True, load_default=None, metadata=about("The sum, as the shopper saw it.")
+    )
+    currency = fields.String(
+        allow_none=True, validate=validate.Length(max=10), metadata=about("Ignored.")
+    )
 
 
-def load_press(data: object, settings: Settings) -> PurchaseRequest:
-    """Read a press. Raises ``InvalidInput`` that names each wrong member."""
-    body = load(PressBody(), data)
-    said: list[Any] = body["upsell_items"]
-    if len(said) > settings.max_lines:
-        raise InvalidInput.of_fields({"upsellItems": [f"must be at most {settings.max_lines}"]})
+class PurchaseBody(InstantPurchaseBody, HandleBody):
+    """An instant purchase with the shopper's handle, as a partner's server sends it."""
+
+    example: ClassVar = {
+        "handle": HANDLE,
+        "purchaseId": UUID,
+        "upsellItems": [PARKING],
+        "totalUpsellPrice": 25.0,
+        "currency": "USD",
+    }
+
+
+def read_purchase(body: dict[str, Any], settings: Settings) -> PurchaseRequest:
+    """Turn an ``InstantPurchaseBody`` into a purchase.
+
+    Raises:
+        InvalidInput: An item is wrong, or the items do not fit together.
+    """
     items = tuple(
-        read_item(item, f"upsellItems.{place}", settings) for place, item in enumerate(said)
+        read_item(item, f"upsellItems.{position}", settings)
+        for position, item in enumerate(body["upsell_items"])
     )
     currencies = {item.currency for item in items}
-    if len(currencies) > 1:
-        raise InvalidInput.of_fields({"upsellItems": ["must be in one currency"]})
-    ids = [item.cart_item_id for item in items]
-    if len(set(ids)) < len(ids):
-        raise InvalidInput.of_fields({"upsellItems": ["names a cartItemId twice"]})
-    if any(item.quantity < 1 for item in items):
-        raise InvalidInput.of_fields({"upsellItems": ["each needs a quantity of 1 or more"]})
+    wrong = None
+    if len(items) > settings.max_lines:
+        wrong = f"must be at most {settings.max_lines}"
+    elif len(currencies) > 1:
+        wrong = "must be in one currency"
+    elif len({item.cart_item_id for item in items}) < len(items):
+        wrong = "names a cartItemId twice"
+    elif any(item.quantity < 1 for item in items):
+        wrong = "each needs a quantity of 1 or more"
+    if wrong:
+        raise InvalidInput.of_fields({"upsellItems": [wrong]})
+    purchase = PurchaseRequest(purchase_id=str(body["purchase_id"]), items=items)
     total, (currency,) = body["total_upsell_price"], currencies
-    exact = sum((item.total_price for item in items), Decimal(0))
-    if total is not None and not same_to_rounding(total, exact, currency):
+    if total is not None and not same_to_rounding(total, _total(purchase), currency):
         raise InvalidInput.of_fields({"totalUpsellPrice": ["must be the sum of the items' totals"]})
-    answered = {
-        "upsellItems": said,
-        "totalUpsellPrice": float(exact),
-        "currency": currency,
-    }
-    return PurchaseRequest(purchase_id=str(body["purchase_id"]), items=items, said=answered)
+    return purchase
 
 
-def bought(press: PurchaseRequest, order: Order) -> dict[str, Any]:
-    """Answer what became of a press that was paid for, at what Rokt locked.
+def paid_response(
+    message: Mapping[str, Any], purchase: PurchaseRequest, order: Order
+) -> dict[str, Any]:
+    """Return the response for a purchase that was paid, with the prices that Rokt locked.
 
-    Where Rokt has finally refused it, it is paid and was no success: the shop gives the money back.
+    Where Rokt finally refused it, it is paid without success: the shop refunds the money.
     """
     (total,) = order.totals.values()
     is_refused = order.status == OrderStatus.REFUND_NEEDED
     return {
-        **press.said,
+        **_echo(message, purchase),
         "totalUpsellPrice": float(total),
         "paid": True,
         "success": not is_refused,
@@ -80,6 +105,21 @@ def bought(press: PurchaseRequest, order: Order) -> dict[str, Any]:
     }
 
 
-def not_bought(said: Mapping[str, Any], why: PurchaseReason) -> dict[str, Any]:
-    """Answer that nothing was bought, and nobody charged."""
-    return {**said, "paid": False, "success": False, "reason": why.value}
+def unpaid_response(
+    message: Mapping[str, Any], purchase: PurchaseRequest, reason: PurchaseReason
+) -> dict[str, Any]:
+    """Return the response for a purchase that was not charged."""
+    return {**_echo(message, purchase), "paid": False, "success": False, "reason": reason.value}
+
+
+def _echo(message: Mapping[str, Any], purchase: PurchaseRequest) -> dict[str, Any]:
+    """Return the members of the SDK's message that its response repeats."""
+    return {
+        "upsellItems": message["upsellItems"],
+        "totalUpsellPrice": float(_total(purchase)),
+        "currency": purchase.items[0].currency,
+    }
+
+
+def _total(purchase: PurchaseRequest) -> Decimal:
+    return sum((item.total_price for item in purchase.items), Decimal(0))

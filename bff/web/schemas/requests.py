@@ -1,10 +1,11 @@
-"""marshmallow schemas of our own request bodies: JSON from outside, dataclasses for the inside.
+"""Reads our own request bodies.
 
-The Web SDK's messages are read in ``bff.sdk_items``; how our own shapes look as JSON:
-``bff.answering``.
+The Web SDK's messages are read in ``sdk_items`` and ``instant_purchase``.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from marshmallow import fields, validate
 
@@ -19,21 +20,25 @@ from bff.web.schemas.fields import (
     Quantity,
     Switch,
     about,
+    identifier,
+    text,
 )
+from bff.web.schemas.sdk_items import PARKING
 
 MAX_ATTRIBUTES = 100
 
+# A sample for the OpenAPI document.
+HANDLE = "Qm9keSBvZiAyNTYgcmFuZG9tIGJpdHMgZm9yIHVzZQ0"
 
-def _handle() -> fields.String:
-    return fields.String(
-        required=True,
-        validate=[validate.Length(1, 100), ID],
-        metadata=about("The shopper's handle, as the page's form gave it to you."),
-    )
+
+class HandleBody(Body):
+    """Base of the bodies that name a shopper."""
+
+    handle = identifier("The shopper's handle, from the page's form.", most=100, required=True)
 
 
 class SessionBody(Body):
-    """Nothing to say: an empty object."""
+    """An empty object."""
 
 
 class AttributesBody(Body):
@@ -44,102 +49,86 @@ class AttributesBody(Body):
         values=fields.String(validate=[validate.Length(max=1000), TEXT]),
         validate=validate.Length(max=MAX_ATTRIBUTES),
         load_default=dict,
-        metadata=about("What Rokt is to know of the page and the shopper, by Rokt's names."),
+        metadata=about("Facts about the page and the shopper for Rokt, by Rokt's names."),
     )
 
 
 class PlacementsBody(AttributesBody):
-    """Which page might show the upsell."""
+    """The page that might show the upsell."""
 
-    page_identifier = fields.String(
-        data_key="pageIdentifier",
-        required=True,
-        validate=[validate.Length(1, MAX_ID), TEXT],
-        metadata=about("The page as your Rokt account names it, `checkout.upsell` say."),
+    example: ClassVar = {"pageIdentifier": "checkout.upsell", "attributes": {"country": "US"}}
+
+    page_identifier = identifier(
+        "The page's name in your Rokt account, such as `checkout.upsell`.", TEXT, required=True
     )
-    url = fields.String(
-        validate=[validate.Length(max=2000), TEXT],
-        load_default="",
-        metadata=about("The page's address, as Rokt is told it."),
-    )
+    url = text(2000, "The page's address, which is sent to Rokt.", load_default="")
 
 
 class ReserveBody(AttributesBody):
-    """What to reserve with; the items are those of the held cart."""
+    """Options of a reserve. The items are those of the held cart."""
+
+    example: ClassVar = {"acceptPrices": {PARKING["cartItemId"]: "13.00"}}
 
     accept_prices = fields.Dict(
         keys=fields.String(validate=[validate.Length(1, MAX_ID), ID]),
         values=AmountText(),
-        data_key="acceptPrices",
         validate=validate.Length(max=1000),
         load_default=dict,
         metadata=about(
-            "Dearer unit prices that the shopper was shown and took, by `cartItemId`: `13.00`."
+            "Higher unit prices that the shopper saw and accepted, by `cartItemId`: `13.00`."
         ),
     )
     is_paypal_payment = Switch(
         data_key="isPayPalPayment",
         allow_none=True,
         load_default=None,
-        metadata=about("Whether the shopper pays by PayPal, as Rokt's documentation has it."),
+        metadata=about("Whether the shopper pays by PayPal (see Rokt's documentation)."),
     )
-    merchant_id = fields.String(
-        data_key="merchantId",
-        validate=[validate.Length(1, MAX_ID), TEXT],
-        allow_none=True,
-        load_default=None,
-        metadata=about("The PayPal merchant, as Rokt's documentation has it."),
+    merchant_id = identifier(
+        "The PayPal merchant (see Rokt's documentation).", TEXT, allow_none=True, load_default=None
     )
 
 
-class OrderBody(AttributesBody):
-    """An order that was paid, as the partner's server says."""
+class OrderBody(AttributesBody, HandleBody):
+    """A paid order, as the partner's server reports it."""
 
-    handle = _handle()
-    order_id = fields.String(
-        data_key="orderId",
-        required=True,
-        validate=[validate.Length(1, 128), ID],
-        metadata=about("Your id of the order, no two orders the same. Repeating it does no harm."),
+    example: ClassVar = {"handle": HANDLE, "orderId": "A-1001", "quoteId": None}
+
+    order_id = identifier(
+        "Your id of the order, unique. Repeating a request does no harm.", most=128, required=True
     )
     quote_id = fields.UUID(
-        data_key="quoteId",
         allow_none=True,
         load_default=None,
-        metadata=about("The quote that was charged; without it the session's last counts."),
+        metadata=about("The quote that was charged. Without it the session's last quote counts."),
     )
     extra = Members(
         load_default=dict,
-        metadata=about("Further members of Rokt's confirm, as its documentation has them for you."),
+        metadata=about("Further members of Rokt's confirm, as Rokt documents them for you."),
     )
 
 
-class ProductsBody(Body):
-    """The products in the partner's own cart: all of them, each time."""
+class ProductsBody(HandleBody):
+    """All products in the partner's own cart."""
 
-    handle = _handle()
+    example: ClassVar = {"handle": HANDLE, "quantities": {"ticket.stalls": 2}}
+
     quantities = fields.Dict(
         keys=fields.String(validate=[validate.Length(1, MAX_ID), TEXT]),
         values=Quantity(),
         required=True,
         validate=validate.Length(max=MAX_PRODUCTS),
-        metadata=about("How many of each product, by its SKU; linked items follow them."),
+        metadata=about("The quantity of each product, by its SKU. Linked items follow them."),
     )
 
 
-class PurchaseBody(Body):
-    """A press on the thanks page: the message of bridge-purchase.js, with the shopper's handle."""
-
-    handle = _handle()
-
-
 class CancelBody(Body):
-    """What of an order to cancel."""
+    """The items of an order to cancel."""
 
-    cart_item_id = fields.String(
-        data_key="cartItemId",
-        validate=[validate.Length(1, MAX_ID), ID],
+    example: ClassVar = {"cartItemId": PARKING["cartItemId"]}
+
+    cart_item_id = identifier(
+        "The item to cancel. Without it all items are cancelled.",
         allow_none=True,
         load_default=None,
-        metadata=about("The one item to cancel; without it all of the order."),
     )

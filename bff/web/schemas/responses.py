@@ -1,7 +1,7 @@
-"""marshmallow schemas for what goes out: Cart, Quote, Order and problems as JSON.
+"""Writes Cart, Quote, Order, Placements and problems as JSON.
 
-camelCase like the SDK, amounts as decimal text (``"12.50"``), times as RFC 3339 in UTC.
-The amounts in our shapes have their currency's digits already.
+Names are in camelCase, as in the SDK. Amounts are decimal text (``"12.50"``) with their currency's
+digits. Times are RFC 3339 in UTC.
 """
 
 from __future__ import annotations
@@ -15,220 +15,218 @@ from bff.cart.order import Order, OrderStatus
 from bff.cart.quote import Quote
 from bff.cart.reservation import BOUGHT_BEFORE, Reason, State
 from bff.cart.shown_cart import HELD, Cart
-from bff.checkout.instant_purchase import BegunPurchase
-from bff.errors import BffError
+from bff.checkout.instant_purchase import PurchaseReason
+from bff.errors import BffError, codes
 from bff.rokt.placements import Placements, PlacementsReason
-from bff.web.schemas.fields import about
+from bff.web.schemas.fields import CamelCaseSchema, about
 
 
-class Answer(Schema):
-    """Base: members named as optional are left out when they say nothing."""
-
-    optional: tuple[str, ...] = ()
+class ResponseSchema(CamelCaseSchema):
+    """Base of the responses."""
 
     @post_dump
-    def drop_optional(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Leave out what is None, or false; but 0 says something."""
-        said = {k: v for k, v in data.items() if v is not None and v is not False}
-        return {k: v for k, v in data.items() if k not in self.optional or k in said}
+    def drop_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Leave out optional members that are None or false; 0 stays."""
+        for field in self.fields.values():
+            key = str(field.data_key)
+            if not field.required and (data.get(key) is None or data[key] is False):
+                data.pop(key, None)
+        return data
 
 
-def _amount(key: str, what: str, attribute: str | None = None, **more: Any) -> fields.Decimal:
-    return fields.Decimal(
-        as_string=True, data_key=key, attribute=attribute, metadata=about(what), **more
-    )
+def _field(kind: type[fields.Field[Any]], description: str, *arguments: Any, **options: Any) -> Any:
+    """Return a field that is required unless ``options`` say otherwise."""
+    metadata = about(description) | options.pop("metadata", {})
+    return kind(*arguments, **{"required": True, "metadata": metadata} | options)
 
 
-def _totals(what: str) -> fields.Dict:
-    return fields.Dict(
+def _text(description: str, **options: Any) -> Any:
+    return _field(fields.String, description, **options)
+
+
+def _word(description: str, words: Iterable[str], **options: Any) -> Any:
+    listed = validate.OneOf([str(word) for word in words])
+    return _text(description, validate=listed, **options)
+
+
+def _number(description: str, **options: Any) -> Any:
+    return _field(fields.Integer, description, **options)
+
+
+def _amount(description: str, **options: Any) -> Any:
+    return _field(fields.Decimal, description, as_string=True, **options)
+
+
+def _time(description: str, **options: Any) -> Any:
+    return _field(fields.AwareDateTime, description, allow_none=True, **options)
+
+
+def _list(inner: type[Schema], description: str) -> Any:
+    return _field(fields.List, description, fields.Nested(inner))
+
+
+def _totals(description: str) -> Any:
+    return _field(
+        fields.Dict,
+        f"{description}, by currency: `USD` to `25.00`.",
         keys=fields.String(),
         values=fields.Decimal(as_string=True),
-        required=True,
-        metadata=about(f"{what}, by currency: `USD` to `25.00`."),
     )
 
 
-def _text(key: str, what: str, **more: Any) -> fields.String:
-    return fields.String(data_key=key, metadata=about(what), **{"required": True} | more)
+class LineSchema(ResponseSchema):
+    """Base of what is shown of a line."""
+
+    cart_item_id = _text("The line's id, from the impression that it came from.")
+    catalog_item_id = _text("The product's id.")
+    name = _text("The name that the shopper reads.")
 
 
-def _word(key: str, what: str, words: Iterable[str], *, required: bool = True) -> fields.String:
-    return _text(key, what, required=required, validate=validate.OneOf([str(x) for x in words]))
-
-
-def _number(key: str, what: str, *, required: bool = True) -> fields.Integer:
-    return fields.Integer(required=required, data_key=key, metadata=about(what))
-
-
-def _time(key: str, what: str) -> fields.AwareDateTime:
-    return fields.AwareDateTime(data_key=key, allow_none=True, metadata=about(what))
-
-
-def _list(inner: fields.Field[Any], key: str, what: str) -> fields.List[Any]:
-    return fields.List(inner, required=True, data_key=key, metadata=about(what))
-
-
-class ItemAnswer(Answer):
+class ItemSchema(LineSchema):
     """A line of a cart, a quote or an order."""
 
-    optional = (
-        "linkedProductId",
-        "quantityMustBeSynchronized",
-        "reservedUntil",
-        "reason",
-        "available",
-        "lockedPrice",
-    )
-    cart_item_id = _text("cartItemId", "The line's id, from the impression that it came from.")
-    catalog_item_id = _text("catalogItemId", "The product behind it.")
-    name = _text("name", "What the shopper reads as its name.")
-    description = _text("description", "What the shopper reads of it.")
-    quantity = _number("quantity", "In a cart what was asked for, else what Rokt granted.")
-    unit_price = _amount(
-        "unitPrice", "Of one: in a cart as seen, else as Rokt locked it.", required=True
-    )
-    total_price = _amount("totalPrice", "Unit price times quantity.", required=True)
-    currency = _text("currency", "ISO 4217.")
+    description = _text("The description that the shopper reads.")
+    quantity = _number("In a cart the requested quantity, else what Rokt granted.")
+    unit_price = _amount("Price of one: in a cart as the shopper saw it, else as Rokt locked it.")
+    total_price = _amount("Unit price times quantity.")
+    currency = _text("ISO 4217.")
     status = _word(
-        "status",
-        "Where it stands; `held` is in the cart, and not at Rokt.",
+        "The item's state. `held` is in the cart, and not at Rokt.",
         (HELD, *(state for state in State if state is not State.ASKED)),
     )
     linked_product_id = _text(
-        "linkedProductId", "SKU of the shop's product without which it goes too.", required=False
+        "SKU of the shop's product. The item leaves the cart with that product.", required=False
     )
-    quantity_must_be_synchronized = fields.Boolean(
-        data_key="quantityMustBeSynchronized",
-        metadata=about("There are always as many as of the linked product."),
+    quantity_must_be_synchronized = _field(
+        fields.Boolean, "The quantity is always that of the linked product.", required=False
     )
-    reserved_until = _time("reservedUntil", "When Rokt's reservation lapses.")
+    reserved_until = _time("When Rokt's reservation expires.", required=False)
     reason = _word(
-        "reason",
-        "Why it cannot be had as the shopper saw it.",
+        "Why the item is not available as the shopper saw it.",
         (*Reason, BOUGHT_BEFORE),
         required=False,
     )
-    available = _number(
-        "available", "In a cart: so many of them can be had. Absent: all.", required=False
-    )
+    available = _number("In a cart: the available quantity. Absent: all of it.", required=False)
     locked_price = _amount(
-        "lockedPrice", "In a cart: of one, where Rokt locked another price than was seen."
+        "In a cart: the unit price that Rokt locked, where it is not the one that was shown.",
+        required=False,
     )
 
 
-class CartAnswer(Answer):
-    """What a shopper holds."""
+class CartSchema(ResponseSchema):
+    """The items that a shopper holds."""
 
-    cart_id = _text("cartId", "Null for who has no session yet.", allow_none=True)
-    version = _number("version", "Counts the cart's changes.")
-    items = _list(fields.Nested(ItemAnswer), "items", "The lines, in the order they came.")
-    totals = _totals("What can be had of it costs so much")
-    removed = _list(fields.String(), "removed", "Catalog items that the shopper took out.")
+    cart_id = _text("The cart's id. Null without a session.", allow_none=True)
+    version = _number("Counts the cart's changes.")
+    items = _list(ItemSchema, "The lines, in the order in which they were added.")
+    totals = _totals("The price of what is available")
+    removed = _field(fields.List, "Catalog items that the shopper removed.", fields.String())
 
 
-class SessionAnswer(Answer):
+class SessionSchema(ResponseSchema):
     """A new session for a page on another origin."""
 
-    handle = _text("handle", "The shopper's secret name: send it as the bearer token.")
-    cart = fields.Nested(CartAnswer, required=True, metadata=about("The session's cart."))
+    handle = _text("The session's secret name: send it as the bearer token.")
+    cart = _field(fields.Nested, "The session's cart.", CartSchema)
 
 
-class RejectedAnswer(Answer):
-    """What of a line is not in the quote."""
+class RejectedSchema(LineSchema):
+    """A quantity of a line that is not in the quote."""
 
-    cart_item_id = _text("cartItemId", "The line's id.")
-    catalog_item_id = _text("catalogItemId", "The product behind it.")
-    name = _text("name", "What the shopper reads as its name.")
-    quantity = _number("quantity", "How many of it are missing.")
-    reason = _word("reason", "Why.", Reason)
+    quantity = _number("The missing quantity.")
+    reason = _word("Why it is missing.", Reason)
 
 
-class PriceChangeAnswer(Answer):
-    """A line whose price at Rokt is another than the shopper saw."""
+class PriceChangeSchema(ResponseSchema):
+    """A line whose unit price at Rokt is not the one that the shopper saw."""
 
-    cart_item_id = _text("cartItemId", "The line's id.")
-    before = _amount("from", "Unit price that the shopper saw or took.", required=True)
-    after = _amount("to", "Unit price that Rokt locked.", required=True)
+    cart_item_id = _text("The line's id.")
+    before = _amount("Unit price that the shopper saw or accepted.", data_key="from")
+    after = _amount("Unit price that Rokt locked.", data_key="to")
 
 
-class QuoteAnswer(Answer):
-    """What may be charged now."""
+class QuoteSchema(ResponseSchema):
+    """The items and totals that may be charged now."""
 
-    quote_id = _text("quoteId", "Name it when you confirm what was charged.")
-    cart_id = _text("cartId", "The cart that it is of.")
-    items = _list(fields.Nested(ItemAnswer), "items", "What is locked at Rokt, and in the totals.")
-    rejected = _list(fields.Nested(RejectedAnswer), "rejected", "What is not to be had.")
+    quote_id = _text("The quote's id: send it when you confirm the charge.")
+    cart_id = _text("The quoted cart.")
+    items = _list(ItemSchema, "The items that are locked at Rokt, and in the totals.")
+    rejected = _list(RejectedSchema, "The items that are not available.")
     price_changes = _list(
-        fields.Nested(PriceChangeAnswer),
-        "priceChanges",
-        "Other prices than were seen. A dearer item is in `items` only after the shopper took it.",
+        PriceChangeSchema,
+        "Prices that changed. A dearer item is in `items` only after the shopper accepted it.",
     )
-    totals = _totals("To be charged")
-    expires_at = _time("expiresAt", "When the first item lapses; null when nothing is reserved.")
+    totals = _totals("The amount to charge")
+    expires_at = _time("When the first reservation expires. Null when nothing is reserved.")
 
 
-class OrderAnswer(Answer):
+class OrderSchema(ResponseSchema):
     """A paid order's upsell."""
 
-    optional = ("nextAttemptAt", "lastError")
-    order_id = _text("orderId", "The shop's id of it.")
-    cart_id = _text("cartId", "The cart that was paid.")
-    status = _word("status", "What its items come to.", OrderStatus)
-    items = _list(fields.Nested(ItemAnswer), "items", "What was paid for, line by line.")
-    totals = _totals("What was paid")
-    attempts = _number("attempts", "How often Rokt was told so far.")
-    next_attempt_at = _time("nextAttemptAt", "When it is told again, while that is owed.")
-    last_error = _text("lastError", "What went wrong last, for people.", required=False)
+    order_id = _text("The shop's id of the order.")
+    cart_id = _text("The cart that was paid.")
+    status = _word("The order's state, which follows from its items.", OrderStatus)
+    items = _list(ItemSchema, "The paid items, line by line.")
+    totals = _totals("The amount that was paid")
+    attempts = _number("How often the confirm was sent to Rokt so far.")
+    next_attempt_at = _time("When the confirm is sent again, while it is owed.", required=False)
+    last_error = _text("The last error, for people.", required=False)
 
 
-class PurchaseAnswer(Answer):
-    """A press that was begun for a partner: charge its quote, or tell the shopper the reason."""
+class PurchaseSchema(ResponseSchema):
+    """An instant purchase: charge its quote, or show the shopper the reason."""
 
-    handle = _text("handle", "The press's own: confirm with it.")
-    quote = fields.Nested(QuoteAnswer, metadata=about("What may be charged."))
-    order = fields.Nested(OrderAnswer, metadata=about("The press came before, and was paid."))
-    reason = _text("reason", "Why nothing may be charged.", required=False)
+    handle = _text("The handle of the purchase's own session: confirm with it.")
+    quote = _field(fields.Nested, "What may be charged.", QuoteSchema, required=False)
+    order = _field(
+        fields.Nested, "The order, where the purchase was paid before.", OrderSchema, required=False
+    )
+    reason = _word("Why nothing may be charged.", PurchaseReason, required=False)
 
 
-class PlacementsAnswer(Answer):
+class PlacementsSchema(ResponseSchema):
     """Whether to show the upsell."""
 
-    result = fields.Boolean(required=True, metadata=about("Show it."))
-    reason = _word("reason", "As Rokt said, or why Rokt could not be asked.", PlacementsReason)
+    result = _field(fields.Boolean, "Show it.")
+    reason = _word("Rokt's response, or why Rokt could not be asked.", PlacementsReason)
 
 
-class ProblemAnswer(Answer):
+class ProblemSchema(Schema):
     """A problem document of RFC 9457."""
 
-    optional = ("errors",)
-    type = _text("type", "`about:blank`.")
-    title = _text("title", "The code, for people.")
-    status = _number("status", "The HTTP status.")
-    code = _text("code", "What is wrong, for programs; there may be more of them some day.")
-    detail = _text("detail", "What is wrong and what to do about it, for developers.")
-    errors = fields.Dict(
+    type = _text("`about:blank`.")
+    title = _text("The code, for people.")
+    status = _number("The HTTP status.")
+    code = _text(
+        "The error, for programs. A later version may add codes.",
+        metadata={"examples": sorted(codes())},
+    )
+    detail = _text("What is wrong and what to do about it, for developers.")
+    errors = _field(
+        fields.Dict,
+        "What is wrong with each field, by its path: `updatedItem.quantity`.",
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata=about("What is wrong with each field, by its path: `updatedItem.quantity`."),
+        required=False,
     )
 
 
-_SCHEMAS: dict[type, type[Schema]] = {
-    Cart: CartAnswer,
-    Quote: QuoteAnswer,
-    Order: OrderAnswer,
-    Placements: PlacementsAnswer,
+_SCHEMAS: dict[type, Schema] = {
+    Cart: CartSchema(),
+    Quote: QuoteSchema(),
+    Order: OrderSchema(),
+    Placements: PlacementsSchema(),
 }
 
 
 def to_json(value: Cart | Quote | Order | Placements) -> dict[str, Any]:
-    """Turn a shape into the JSON that the HTTP endpoints give."""
-    result: dict[str, Any] = _SCHEMAS[type(value)]().dump(value)
+    """Return a shape as the JSON object of the HTTP endpoints."""
+    result: dict[str, Any] = _SCHEMAS[type(value)].dump(value)
     return result
 
 
 def problem(error: BffError) -> dict[str, Any]:
-    """Turn an error into a problem document. It holds nothing that the error's text does not."""
+    """Return an error as a problem document, which holds only the error's own text."""
     document = {
         "type": "about:blank",
         "title": error.code.replace("_", " ").capitalize(),
@@ -237,15 +235,3 @@ def problem(error: BffError) -> dict[str, Any]:
         "detail": error.detail,
     }
     return document | ({"errors": error.errors} if error.errors else {})
-
-
-def begun_to_json(begun: BegunPurchase) -> dict[str, Any]:
-    """Show a partner's backend what it may charge, and the handle to confirm it with."""
-    told: dict[str, Any] = {"handle": begun.handle}
-    if begun.quote is not None:
-        told["quote"] = to_json(begun.quote)
-    if begun.order is not None:
-        told["order"] = to_json(begun.order)
-    if begun.reason is not None:
-        told["reason"] = begun.reason.value
-    return told

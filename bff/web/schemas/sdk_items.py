@@ -1,115 +1,103 @@
-"""The messages of the Web SDK that the page's bridge passes on: cart items, strictly read.
+"""Reads the Web SDK's cart items, which the page's bridge sends on.
 
-Strictly where something is computed from them and tolerantly elsewhere: members that are not known
-are passed over, and of an old item only the two ids are looked at, since the rest may be made up.
+Members that we compute with are read strictly, others tolerantly. Unknown members are ignored. Of
+an old item only its two ids are read, because the SDK may make up the rest.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from bff.cart.held_cart import CartItem, Update
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding
-from bff.web.schemas.fields import (
-    ID,
-    MAX_ID,
-    TEXT,
-    Body,
-    Number,
-    Quantity,
-    Switch,
-    about,
-    load,
-    text,
-)
+from bff.web.schemas.fields import TEXT, Body, Number, Quantity, Switch, about, identifier, text
 
 MAX_NAME = 500
-
-
 MAX_TEXT = 5000
 
-
-# "The largest seq": a page load with a million changes is no page load.
+# The largest ``seq``. A page load with a million changes does not exist.
 MAX_SEQ = 1_000_000_000
 
+# Samples for the OpenAPI document.
+PARKING = {
+    "cartItemId": "v1:2f1b4c1e-8f0c-4f6e-9a53-0b4f4bb2b1f0:parking.standard",
+    "catalogItemId": "parking.standard",
+    "name": "Evening parking",
+    "description": "A space in the garage.",
+    "quantity": 2,
+    "unitPrice": 12.5,
+    "totalPrice": 25.0,
+    "currency": "USD",
+}
+UUID = "0b4f4bb2-8f0c-4f6e-9a53-2f1b4c1eb1f0"
 
-class Named(Schema):
-    """An item by its id: all that counts of an old item, and of a removal."""
 
-    class Meta:
-        """Whatever else is there may be made up."""
+class ItemId(Body):
+    """An item by its ids, which are all that is read of an old item or a removal."""
 
-        unknown = EXCLUDE
-
-    cart_item_id = fields.String(
-        data_key="cartItemId",
-        required=True,
-        validate=[validate.Length(1, MAX_ID), ID],
-        metadata=about("The item's id in this impression, as the SDK gave it."),
+    cart_item_id = identifier("The item's id in this impression, from the SDK.", required=True)
+    catalog_item_id: fields.Field[Any] = fields.Raw(
+        allow_none=True, metadata=about("The product's id. A value that is not text is ignored.")
     )
 
 
-class SdkItem(Named):
+class SdkItem(ItemId):
     """A CartItem of the Web SDK that is to be held."""
 
-    catalog_item_id = fields.String(
-        data_key="catalogItemId",
-        required=True,
-        validate=[validate.Length(1, MAX_ID), ID],
-        metadata=about("The product behind it, the same in every impression."),
-    )
-    name = text(MAX_NAME, "What the shopper reads as its name.")
-    description = text(MAX_TEXT, "What the shopper reads of it.")
-    quantity = Quantity(required=True, metadata=about("How many there are to be; 0 removes it."))
+    catalog_item_id = identifier("The product's id, the same in every impression.", required=True)
+    name = text(MAX_NAME, "The name that the shopper reads.", allow_none=True)
+    description = text(MAX_TEXT, "The description that the shopper reads.", allow_none=True)
+    quantity = Quantity(required=True, metadata=about("The new quantity; 0 removes the item."))
     unit_price = Number(
-        data_key="unitPrice",
         required=True,
         metadata=about("Price of one as the shopper saw it, in the currency's main unit."),
     )
-    total_price = Number(
-        data_key="totalPrice", allow_none=True, metadata=about("Unit price times quantity.")
-    )
+    total_price = Number(allow_none=True, metadata=about("Unit price times quantity."))
     currency = fields.String(
         allow_none=True,
         validate=validate.Length(max=10),
-        metadata=about("ISO 4217; without it, or with `$`, the server's default currency counts."),
+        metadata=about("ISO 4217. Without it, or with `$`, the server's default currency counts."),
     )
-    linked_product_id = fields.String(
-        data_key="linkedProductId",
+    linked_product_id = identifier(
+        "SKU of the shop's product. The item leaves the cart with that product.",
+        TEXT,
         allow_none=True,
-        validate=[validate.Length(1, MAX_ID), TEXT],
-        metadata=about("SKU of the shop's product without which it goes too."),
     )
     quantity_must_be_synchronized = Switch(
-        data_key="quantityMustBeSynchronized",
         allow_none=True,
-        metadata=about("Whether there are always as many as of the linked product."),
+        metadata=about("Whether the quantity is always that of the linked product."),
     )
+
+
+class UpdatedItem(fields.Field[dict[str, Any]]):
+    """An item to hold, or one of quantity 0: a removal, of which only the id is read."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+        is_removal = SdkItem(only=["quantity"]).load(value)["quantity"] == 0
+        item: dict[str, Any] = (ItemId() if is_removal else SdkItem()).load(value)
+        return item
+
+
+def _old_item(description: str) -> fields.Nested:
+    return fields.Nested(ItemId, allow_none=True, metadata=about(description))
 
 
 class UpdateBody(Body):
     """A message of the Web SDK: the two items of its callback, in one of two spellings."""
 
-    updated_item = fields.Dict(
-        data_key="updatedItem",
+    example: ClassVar = {"updatedItem": PARKING, "oldItem": None, "page": UUID, "seq": 1}
+
+    updated_item = UpdatedItem(
         allow_none=True,
-        metadata=about("The item as it is now; null, or of quantity 0: it was removed."),
+        metadata=about("The item as it is now. Null or quantity 0: it was removed."),
     )
-    old_item = fields.Dict(
-        data_key="oldItem",
-        allow_none=True,
-        metadata=about("The item before, of which only the ids count; null: it is new."),
-    )
-    cart_item = fields.Dict(
-        data_key="cartItem", allow_none=True, metadata=about("Another spelling of `updatedItem`.")
-    )
-    old_cart_item = fields.Dict(
-        data_key="oldCartItem", allow_none=True, metadata=about("Another spelling of `oldItem`.")
-    )
+    old_item = _old_item("The item before, of which only the ids count. Null: the item is new.")
+    cart_item = UpdatedItem(allow_none=True, metadata=about("Another spelling of `updatedItem`."))
+    old_cart_item = _old_item("Another spelling of `oldItem`.")
     page = fields.UUID(
         allow_none=True, metadata=about("An id that the page made when it was loaded.")
     )
@@ -117,88 +105,71 @@ class UpdateBody(Body):
         strict=True,
         validate=validate.Range(1, MAX_SEQ),
         allow_none=True,
-        metadata=about("Counts this page's messages: what is not newer changes nothing."),
+        metadata=about("Counts this page's messages. A message that is not newer is ignored."),
     )
-    rokt_session_id = fields.String(
-        data_key="roktSessionId",
-        validate=[validate.Length(1, 128), ID],
-        allow_none=True,
-        metadata=about("Rokt's session, from the selection's `context.sessionId`."),
+    rokt_session_id = identifier(
+        "Rokt's session, from the selection's `context.sessionId`.", most=128, allow_none=True
     )
     preselected = Switch(
         allow_none=True,
-        metadata=about("It came before the placement was interactive: no doing of the shopper's."),
+        metadata=about(
+            "The message came before the placement was interactive, so not from the shopper."
+        ),
     )
 
 
-def load_update(data: object, settings: Settings) -> tuple[Update, str | None]:
-    """Read an update and Rokt's session id, where the page told it.
+def read_update(body: dict[str, Any], settings: Settings) -> tuple[Update, str | None]:
+    """Turn an ``UpdateBody`` into an update and Rokt's session id, if the page sent one.
 
-    Raises ``InvalidInput`` that names each wrong field as the body spells it.
+    Raises:
+        InvalidInput: A member is wrong. ``errors`` names it as the body spells it.
     """
-    body = load(UpdateBody(), data)
-    current = "updated_item" in body or "old_item" in body
-    first = "cart_item" in body or "old_cart_item" in body
-    if current and first:
+    is_current = not body.keys().isdisjoint(("updated_item", "old_item"))
+    is_first = not body.keys().isdisjoint(("cart_item", "old_cart_item"))
+    if is_current and is_first:
         raise InvalidInput.of_fields(
             {"cartItem": ["cannot stand beside updatedItem: use one spelling"]}
         )
-    if current:
-        new_name, updated, old = "updatedItem", body.get("updated_item"), body.get("old_item")
-    elif first:
-        new_name, updated, old = "cartItem", body.get("cart_item"), body.get("old_cart_item")
-    else:
+    if not is_current and not is_first:
         missing = "is missing: send it and the old item, each an item or null"
         raise InvalidInput.of_fields({"updatedItem": [missing]})
-    old_name = "oldItem" if new_name == "updatedItem" else "oldCartItem"
-    old_id = removed_catalog_id = None
-    if old is not None:
-        old_id = _load_item(Named(), old, old_name)["cart_item_id"]
-    item = removed_id = None
+    name = "updatedItem" if is_current else "cartItem"
+    updated = body.get("updated_item" if is_current else "cart_item")
+    old = body.get("old_item" if is_current else "old_cart_item") or {}
+    item = removed_id = removed_catalog_id = None
     if updated is None:
-        removed_id = old_id
-        named = (old or {}).get("catalogItemId")
-        removed_catalog_id = named if isinstance(named, str) else None
-    elif _quantity_of(updated, new_name) == 0:
-        removed_id = _load_item(Named(), updated, new_name)["cart_item_id"]
+        removed_id = old.get("cart_item_id")
+        catalog_item_id = old.get("catalog_item_id")
+        removed_catalog_id = catalog_item_id if isinstance(catalog_item_id, str) else None
+    elif "quantity" in updated:
+        item = read_item(updated, name, settings)
     else:
-        item = read_item(updated, new_name, settings)
+        removed_id = updated["cart_item_id"]
     page = body.get("page")
     update = Update(
         item=item,
         removed_id=removed_id,
         removed_catalog_id=removed_catalog_id,
-        old_id=old_id,
+        old_id=old.get("cart_item_id"),
         page=str(page) if page else None,
         seq=body.get("seq"),
         preselected=bool(body.get("preselected")),
-        name=new_name,
+        name=name,
     )
     return update, body.get("rokt_session_id")
 
 
-def _quantity_of(item: Any, name: str) -> int:
-    """Read the quantity first: of an item with quantity 0 the rest is empty."""
-    schema = SdkItem(only=["quantity"])
-    quantity: int = _load_item(schema, item, name)["quantity"]
-    return quantity
+def read_item(item: dict[str, Any], name: str, settings: Settings) -> CartItem:
+    """Turn an ``SdkItem`` into an item to hold.
 
+    Args:
+        item: The item, validated by the schema.
+        name: What the body calls the item.
+        settings: The limits and the default currency.
 
-def _load_item(schema: Schema, item: object, name: str) -> dict[str, Any]:
-    try:
-        return load(schema, item)
-    except InvalidInput as error:
-        raise InvalidInput.of_fields(
-            {f"{name}.{field}": x for field, x in error.errors.items()}
-        ) from None
-
-
-def read_item(data: object, name: str, settings: Settings) -> CartItem:
-    """Read an SDK's CartItem that is to be held; ``name`` is what the body calls it.
-
-    Raises ``InvalidInput`` that names each wrong member.
+    Raises:
+        InvalidInput: A member breaks a limit or contradicts another one.
     """
-    item = _load_item(SdkItem(), data, name)
     errors: dict[str, list[str]] = {}
     quantity, unit_price = item["quantity"], item["unit_price"]
     if quantity > settings.max_quantity:

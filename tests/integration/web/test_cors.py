@@ -101,7 +101,7 @@ def test_a_server_s_route_tells_no_page_anything(shop: Shop, path: str) -> None:
 
 def test_every_route_of_a_server_is_among_these(shop: Shop) -> None:
     found = {
-        rule.rule.removeprefix("/rokt").replace("<rokt_bff_order:order_id>", "A-1")
+        rule.rule.removeprefix("/rokt").replace("<rokt_bff_path:order_id>", "A-1")
         for rule in shop.app.url_map.iter_rules()
         if caller_of(shop.app.view_functions[rule.endpoint]) is Caller.SERVER
     }

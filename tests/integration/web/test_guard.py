@@ -40,8 +40,8 @@ OPEN_TO = {
     ("POST", "/rokt/cart/reserve"): Caller.BROWSER,
     ("POST", "/rokt/cart/release"): Caller.BROWSER,
     ("POST", "/rokt/orders"): Caller.SERVER,
-    ("GET", "/rokt/orders/<rokt_bff_order:order_id>"): Caller.SERVER,
-    ("POST", "/rokt/orders/<rokt_bff_order:order_id>/cancel"): Caller.SERVER,
+    ("GET", "/rokt/orders/<rokt_bff_path:order_id>"): Caller.SERVER,
+    ("POST", "/rokt/orders/<rokt_bff_path:order_id>/cancel"): Caller.SERVER,
     ("POST", "/rokt/products"): Caller.SERVER,
     ("POST", "/rokt/purchases"): Caller.SERVER,
     ("GET", "/rokt/static/<filename>"): Caller.PUBLIC,
@@ -69,7 +69,7 @@ def call(shop: Shop | Shopper, route: Route, headers: dict[str, str], **more: An
     client = shop.client if isinstance(shop, Shopper) else shop.app.test_client()
     if method == "POST" and "data" not in more:
         more.setdefault("json", {})
-    path = rule.replace("<rokt_bff_order:order_id>", "A-1").replace("<filename>", "bridge.js")
+    path = rule.replace("<rokt_bff_path:order_id>", "A-1").replace("<filename>", "bridge.js")
     return client.open(path, method=method, headers=headers, **more)
 
 
@@ -222,8 +222,7 @@ def test_a_name_that_somebody_lets_point_here_is_not_our_own(
 def test_over_tls_our_own_pages_are_those_of_the_host(
     make_shop: Callable[..., Shop], host: str, origin: str, scheme: str, good: bool
 ) -> None:
-    shop = make_shop()
-    shop.app.config["SESSION_COOKIE_SECURE"] = True
+    shop = make_shop(SESSION_COOKIE_SECURE=True)
     page = {"Rokt-Bff": "1", "Host": host, "Origin": origin}
     answer = call(shop, ("POST", "/rokt/session"), page, base_url=f"{scheme}://x")
     assert answer.status_code == (201 if good else 403)
@@ -374,8 +373,7 @@ def test_the_handle_in_the_cookie_never_reaches_the_page(shopper: Shopper) -> No
 def test_over_tls_the_cookie_is_one_that_no_other_host_can_plant(
     make_shop: Callable[..., Shop],
 ) -> None:
-    shop = make_shop()
-    shop.app.config["SESSION_COOKIE_SECURE"] = True
+    shop = make_shop(SESSION_COOKIE_SECURE=True)
     shopper = shop.shopper()
     answer = shopper.update(shopper.item())
     assert answer.headers["Set-Cookie"].startswith("__Host-rokt_bff=")

@@ -47,7 +47,7 @@ def test_its_patterns_are_javascript_s_and_its_amounts_are_text(shop: Shop) -> N
     text = json.dumps(document)
     assert r"\\A" not in text
     assert r"\\Z" not in text
-    item = document["components"]["schemas"]["ItemAnswer"]["properties"]
+    item = document["components"]["schemas"]["Item"]["properties"]
     assert item["unitPrice"]["type"] == item["totalPrice"]["type"] == "string"
     prices = document["components"]["schemas"]["ReserveBody"]["properties"]["acceptPrices"]
     assert prices["additionalProperties"]["type"] == "string"
@@ -107,7 +107,7 @@ def test_it_names_the_cookie_that_holds_the_handle(make_shop: Callable[..., Shop
     shopper.add()
     scheme = description(shop)["components"]["securitySchemes"]["cookie"]
     assert shopper.client.get_cookie(scheme["name"]) is not None
-    shop.app.config["SESSION_COOKIE_SECURE"] = True
+    shop = make_shop(SESSION_COOKIE_SECURE=True)
     scheme = description(shop)["components"]["securitySchemes"]["cookie"]
     assert scheme["name"].startswith("__Host-")
 
@@ -146,12 +146,12 @@ def test_its_words_are_those_of_the_code(shop: Shop) -> None:
     def words(schema: str, member: str) -> set[str]:
         return set(schemas[schema]["properties"][member]["enum"])
 
-    assert words("OrderAnswer", "status") == {*OrderStatus}
-    assert words("ItemAnswer", "status") == {"held", *State} - {State.ASKED}
-    assert words("ItemAnswer", "reason") == {"bought_before", *Reason}
-    assert words("RejectedAnswer", "reason") == {*Reason}
-    assert words("PlacementsAnswer", "reason") == {*PlacementsReason}
-    assert words("PurchaseAnswer", "reason") == {*PurchaseReason}
+    assert words("Order", "status") == {*OrderStatus}
+    assert words("Item", "status") == {"held", *State} - {State.ASKED}
+    assert words("Item", "reason") == {"bought_before", *Reason}
+    assert words("Rejected", "reason") == {*Reason}
+    assert words("Placements", "reason") == {*PlacementsReason}
+    assert words("Purchase", "reason") == {*PurchaseReason}
 
 
 def test_its_operations_have_names_of_their_own_that_programs_can_use(shop: Shop) -> None:
@@ -164,7 +164,7 @@ def test_its_operations_have_names_of_their_own_that_programs_can_use(shop: Shop
 
 def test_every_code_that_is_answered_is_listed(shop: Shop, shopper: Shopper) -> None:
     schemas = description(shop)["components"]["schemas"]
-    listed = set(schemas["ProblemAnswer"]["properties"]["code"]["examples"])
+    listed = set(schemas["Problem"]["properties"]["code"]["examples"])
     page, server = shopper.client, shop.app.test_client()
     shopper.add()
     met = {

@@ -206,7 +206,7 @@ def test_without_redis_each_server_counts_for_itself_and_says_so_once(
     make_shop: MakeShop, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(limiting, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(limiting, "RETRY_SECONDS", 0.0)
     port = free_port()
     url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
     shop = make_shop(rate_limit_storage=url, sessions_per_minute=2)

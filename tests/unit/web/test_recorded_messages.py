@@ -14,9 +14,9 @@ import pytest
 from bff.cart.held_cart import HeldCart
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
-from bff.web.schemas.sdk_items import load_update
 from tests import TOP
 from tests.support.samples import PAGE, shown, told
+from tests.support.sdk_bodies import read
 
 RECORDING = json.loads((TOP / "tests" / "data" / "sdk-events.json").read_text("utf-8"))
 SCENARIOS: dict[str, list[dict[str, Any]]] = {
@@ -59,7 +59,7 @@ class Replay:
         legacy = {"updatedItem": both["cartItem"], "oldItem": both["oldCartItem"]}
         for items in (both, legacy):
             try:
-                update, _ = load_update(items | body, self.settings)
+                update = read(items | body, self.settings)
             except InvalidInput as error:
                 self.refused += [(step, name) for name in error.errors]
                 continue

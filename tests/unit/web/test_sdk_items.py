@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from bff.cart.held_cart import CartItem, Update
 from bff.errors import InvalidInput
 from bff.web.schemas.fields import MAX_ID
-from bff.web.schemas.sdk_items import MAX_NAME, MAX_TEXT, load_update
+from bff.web.schemas.sdk_items import MAX_NAME, MAX_TEXT
 from tests.support.samples import PAGE
-from tests.support.sdk_bodies import EUROS, GOOD, OLD, PLAIN, item, read, wrong, wrong_item
+from tests.support.sdk_bodies import (
+    EUROS,
+    GOOD,
+    OLD,
+    PLAIN,
+    item,
+    read,
+    read_with_session,
+    wrong,
+    wrong_item,
+)
 
 
 def test_the_callbacks_spelling_is_read() -> None:
@@ -40,7 +50,7 @@ def test_the_messages_spelling_is_read_the_same() -> None:
 
 def test_what_goes_with_the_items_is_read() -> None:
     more = {"page": PAGE.upper(), "seq": 7, "preselected": True, "roktSessionId": "abc-1"}
-    update, rokt_session_id = load_update({"updatedItem": GOOD} | more, PLAIN)
+    update, rokt_session_id = read_with_session({"updatedItem": GOOD} | more, PLAIN)
     assert (update.page, update.seq, update.preselected) == (PAGE, 7, True)
     assert rokt_session_id == "abc-1"
 
@@ -215,5 +225,5 @@ def test_no_body_raises_anything_but_invalid_input(
 def test_two_spellings_in_one_body_are_refused() -> None:
     both = {"updatedItem": None, "oldItem": None, "cartItem": None}
     with pytest.raises(InvalidInput) as refused:
-        load_update(both, PLAIN)
+        read(both)
     assert list(refused.value.errors) == ["cartItem"]
