@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.support.emulator_client import PARKING, Client, codes, running
+from tests.support.waiting import until
 
 JSON = "application/json"
 
@@ -33,10 +34,7 @@ def _held(emulator: Client) -> int:
 
 def _eventually(emulator: Client, held: int) -> None:
     """Wait until so much is held: the effect of a call whose client has gone."""
-    end = time.monotonic() + 5
-    while _held(emulator) != held:
-        assert time.monotonic() < end, "the effect did not come"
-        time.sleep(0.01)
+    until(lambda: _held(emulator) == held)
 
 
 # status
@@ -145,7 +143,7 @@ def test_a_delay_after_the_effect_is_felt_by_the_client_alone(emulator: Client) 
 
 
 def test_a_call_whose_client_gave_up_still_takes_effect_after_the_delay(emulator: Client) -> None:
-    emulator.faults("reserve", {"kind": "delay", "seconds": 0.3})
+    emulator.faults("reserve", {"kind": "delay", "seconds": 2})
     body = {"cartId": "c", "items": [{"cartItemId": PARKING, "quantity": 1}]}
     with pytest.raises(requests.ReadTimeout):
         emulator.call("reserve", body, timeout=0.05)
@@ -154,14 +152,12 @@ def test_a_call_whose_client_gave_up_still_takes_effect_after_the_delay(emulator
 
 
 def test_a_call_that_a_reset_overtook_has_no_effect(emulator: Client) -> None:
-    emulator.faults("reserve", {"kind": "delay", "seconds": 0.3})
+    emulator.faults("reserve", {"kind": "delay", "seconds": 2})
     with ThreadPoolExecutor(1) as pool, closing(requests.Session()) as other:
         late = Client(emulator.url)
         late.http = other
         call = pool.submit(late.reserve, (PARKING, 1))
-        end = time.monotonic() + 5
-        while not emulator.journal():
-            assert time.monotonic() < end, "the call did not come"
+        until(emulator.journal)
         emulator.reset()
         assert call.result().status_code == 500
     assert _held(emulator) == 0
@@ -221,11 +217,11 @@ def test_a_mangled_answer_can_be_chosen(emulator: Client) -> None:
 
 
 def test_a_dripping_body_comes_whole_but_late(emulator: Client) -> None:
-    emulator.faults("any", {"kind": "drip", "secondsPerByte": 0.01})
+    emulator.faults("any", {"kind": "drip", "secondsPerByte": 0.1})
     start = time.monotonic()
     # each byte comes well within the time limit of one read, the whole does not
-    assert emulator.any(timeout=0.1).json() == {"result": True}
-    assert time.monotonic() - start > 0.1
+    assert emulator.any(timeout=1).json() == {"result": True}
+    assert time.monotonic() - start > 1
 
 
 def test_an_endless_body_goes_on(emulator: Client) -> None:
@@ -233,7 +229,7 @@ def test_an_endless_body_goes_on(emulator: Client) -> None:
     url = emulator.url + "/v1/placements/any"
     body = {"cartId": "c", "pageIdentifier": "p"}
     headers = {"rokt-api-key": "emulator-key", "rokt-tag-id": "emulator-tag"}
-    with requests.post(url, json=body, headers=headers, stream=True, timeout=5) as answer:
+    with requests.post(url, json=body, headers=headers, stream=True, timeout=30) as answer:
         assert "Content-Length" not in answer.headers
         read = 0
         for chunk in answer.iter_content(65_536):

@@ -1,6 +1,5 @@
 """The emulator as a server: real connections, many at once, started and stopped."""
 
-import ast
 import os
 import re
 import signal
@@ -10,17 +9,16 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 import requests
 
-import bff.emulator
 from bff.emulator import EmulatorServer
 from bff.emulator.server import MAX_BODY
 from tests import TOP
 from tests.support.emulator_client import HEADERS, PARKING, PATHS, POSTER, Client, running
+from tests.support.waiting import FOR_EVER, PATIENCE, SLACK, until
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def emulator(server: Client) -> Client:
 def _raw(url: str, sent: bytes) -> bytes:
     """Send bytes and read until the server closes."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(sent)
         received = b""
         while chunk := connection.recv(65_536):
@@ -87,7 +85,7 @@ def test_a_request_whose_body_cannot_be_read_is_refused(
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_did_not_call(emulator: Client) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(b"POST /v1/placements/any HTTP/1.1\r\nContent-Length: 90\r\n\r\n{")
     assert emulator.journal() == []
 
@@ -102,7 +100,7 @@ def test_of_two_reserves_for_the_last_one_exactly_one_wins(emulator: Client) -> 
             barrier = Barrier(len(clients))
 
             def reserve(client: Client, together: Barrier = barrier) -> int:
-                together.wait(5)
+                together.wait(PATIENCE)
                 return len(client.reserve((POSTER, 1)).json()["items"])
 
             assert sum(pool.map(reserve, clients)) == 1
@@ -128,17 +126,16 @@ def test_a_confirm_sent_many_times_at_once_fulfils_once(emulator: Client) -> Non
 def test_stopping_ends_what_is_under_way_and_frees_the_address() -> None:
     server = EmulatorServer().start()
     client = Client(server.url)
-    client.faults("any", {"kind": "hang", "seconds": 60})
+    client.faults("any", {"kind": "hang", "seconds": FOR_EVER})
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(client.any, timeout=60)
-        end = time.monotonic() + 5
+        call = pool.submit(client.any, timeout=FOR_EVER)
         with requests.Session() as other:
-            while not other.get(server.url + "/_emulator/journal", timeout=5).json()["entries"]:
-                assert time.monotonic() < end
+            journal = server.url + "/_emulator/journal"
+            until(lambda: other.get(journal, timeout=PATIENCE).json()["entries"])
         start = time.monotonic()
         server.stop()
         assert isinstance(call.exception(), requests.ConnectionError)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < SLACK
     server.stop()  # once more is harmless
     client.http.close()
     with EmulatorServer(port=server.port) as again:
@@ -149,9 +146,9 @@ def test_serving_in_a_thread_of_the_callers_can_be_stopped_too() -> None:
     server = EmulatorServer()
     thread = Thread(target=server.serve_forever)
     thread.start()
-    assert requests.get(server.url + "/_emulator/state", timeout=5).status_code == 200
+    assert requests.get(server.url + "/_emulator/state", timeout=30).status_code == 200
     server.stop()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -159,7 +156,7 @@ def test_one_that_never_served_can_be_stopped() -> None:
     server = EmulatorServer()
     server.stop()
     with pytest.raises(requests.ConnectionError):
-        requests.get(server.url, timeout=5)
+        requests.get(server.url, timeout=30)
 
 
 def test_a_port_in_use_is_an_error_at_once(emulator: Client) -> None:
@@ -182,9 +179,9 @@ def test_run_says_where_it_is_and_ends_on_a_signal(number: signal.Signals) -> No
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert found
-        assert requests.get(found[0] + "/_emulator/state", timeout=5).status_code == 200
+        assert requests.get(found[0] + "/_emulator/state", timeout=30).status_code == 200
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert out.endswith("Cart API emulator stopped\n")
     assert "GET /_emulator/state" in err  # the access log that was asked for
@@ -198,17 +195,6 @@ def test_it_says_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(requests.ConnectionError):
             client.any()
         url = client.url + PATHS["any"]
-        with requests.post(url, json={}, headers=HEADERS, stream=True, timeout=5) as answer:
+        with requests.post(url, json={}, headers=HEADERS, stream=True, timeout=30) as answer:
             next(answer.iter_content(1000))  # and away, in the middle of the answer
     assert capfd.readouterr() == ("", "")
-
-
-def test_it_imports_nothing_of_the_rest_of_the_package() -> None:
-    for module in Path(bff.emulator.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text())):
-            if isinstance(node, ast.Import):
-                assert not [n.name for n in node.names if n.name.split(".")[0] == "bff"], module
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level <= 1, module
-                name = f"{node.module}."
-                assert not name.startswith("bff.") or name.startswith("bff.emulator."), module

@@ -15,6 +15,7 @@ from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Outcome
 from tests.support.emulator_client import PARKING
 from tests.support.raw_server import ANSWER, RawServer
+from tests.support.waiting import SLACK
 
 KEY = "a-key-that-nobody-may-see"
 # A host name that resolves nowhere: a request to it can only have gone through the proxy.
@@ -23,7 +24,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # The time limit of a call that is expected to reach it.
 LIMIT = 0.4
 # Far beyond the limit of a call, and far below the time that its server would take.
-SOON = 10.0
+SOON = SLACK
 # The time limit of a call that is expected to be answered, on however busy a machine.
 AMPLE = 20.0
 

@@ -16,6 +16,7 @@ import requests
 from bff.demo.run import DemoServer
 from bff.web.runtime import runtime
 from tests.support.emulator_client import Client
+from tests.support.shop import AMPLE
 
 GOOD_CARD = {
     "email": "ada@example.com",
@@ -51,10 +52,8 @@ class Demo:
 @contextmanager
 def running_demo(folder: Path, *, partner: bool = False, **config: Any) -> Iterator[Demo]:
     """Run shop, emulator and, if wished, partner on free ports, until the test ends."""
-    # On a busy machine an answer may take longer than a shopper would wait; "Rokt is slow" takes
-    # longer still.
-    config = {"placements_timeout": 2, **config}
-    settings = {f"ROKT_BFF_{name.upper()}": value for name, value in config.items()}
+    # On a busy machine an answer may take longer than a shopper would wait.
+    settings = AMPLE | {f"ROKT_BFF_{name.upper()}": value for name, value in config.items()}
     server = DemoServer(
         folder,
         port=0,
@@ -124,13 +123,13 @@ class Shopper:
         self.page = self.get("/")
 
     def get(self, path: str) -> Shown:
-        self.page = Shown(self.http.get(self.demo.url + path, timeout=15))
+        self.page = Shown(self.http.get(self.demo.url + path, timeout=30))
         return self.page
 
     def post(self, action: str, fields: Mapping[str, str] | None = None, number: int = 0) -> Shown:
         """Send the form of the page in view that posts to ``action``."""
         body = {**self.page.form(action, number), **(fields or {})}
-        self.page = Shown(self.http.post(self.demo.url + action, data=body, timeout=15))
+        self.page = Shown(self.http.post(self.demo.url + action, data=body, timeout=30))
         return self.page
 
     def choose_tickets(self, **quantities: str) -> Shown:
@@ -144,7 +143,7 @@ class Shopper:
 
     def add_extra(self, catalog_item_id: str = PARKING, quantity: int = 1) -> str:
         """Do what the page's bridge does when the shopper adds an offer; give its id."""
-        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=5).json()["offers"]
+        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=30).json()["offers"]
         offer = next(one for one in offers if one["catalogItemId"] == catalog_item_id)
         item = {
             **{k: offer[k] for k in ("cartItemId", "catalogItemId", "name", "unitPrice")},
@@ -160,7 +159,7 @@ class Shopper:
             f"{self.demo.url}/rokt/cart/updates",
             json={"updatedItem": item, "oldItem": None, "page": str(uuid4()), "seq": 1},
             headers={"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"},
-            timeout=5,
+            timeout=30,
         )
         assert answer.status_code == 200, answer.text
         found: str = offer["cartItemId"]

@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 from bff.emulator import EmulatorServer, EmulatorSettings
+from tests.support.waiting import PATIENCE
 
 HEADERS = {
     "rokt-api-key": "emulator-key",
@@ -40,7 +41,7 @@ class Client:
         body: object,
         change: Mapping[str, str | None] | None = None,
         *,
-        timeout: float = 5,
+        timeout: float = PATIENCE,
     ) -> requests.Response:
         """Send one call; `change` are other headers, and None leaves one out."""
         given = change or {}
@@ -77,12 +78,14 @@ class Client:
         body = {"itemReservationId": item["itemReservationId"]}
         return self.call("cancel", body, {"rokt-tag-id": None, "rokt-session-id": None})
 
-    def any(self, timeout: float = 5) -> requests.Response:
+    def any(self, timeout: float = PATIENCE) -> requests.Response:
         body = {"cartId": "cart-1", "pageIdentifier": "checkout.upsell"}
         return self.call("any", body, timeout=timeout)
 
     def control(self, method: str, name: str, body: object = None) -> requests.Response:
-        return self.http.request(method, f"{self.url}/_emulator/{name}", json=body, timeout=5)
+        return self.http.request(
+            method, f"{self.url}/_emulator/{name}", json=body, timeout=PATIENCE
+        )
 
     def put(self, name: str, body: object) -> Any:
         """Change something, and insist that it was taken."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import TOP
+from tests.support.shop import AMPLE, ONE_ADDRESS
 from tests.support.waiting import PATIENCE
 
 # A console script stands beside the interpreter that it was installed for.
@@ -129,8 +130,5 @@ def settings_for(emulator_url: str, **more: str) -> dict[str, str]:
         "ROKT_BFF_TAG_ID": "emulator-tag",
         "ROKT_BFF_SECRET_KEY": "a secret of the tests",
         "ROKT_BFF_SERVER_KEY": "server-key-of-thirty-two-letters",
-        # All of a test's shoppers come from one address.
-        "ROKT_BFF_UPDATES_PER_SECOND_CLIENT": "1000000",
-        "ROKT_BFF_SESSIONS_PER_MINUTE": "1000000",
-        "ROKT_BFF_CALLS_PER_MINUTE": "1000000",
+        **{name: str(value) for name, value in (AMPLE | ONE_ADDRESS).items()},
     } | {f"ROKT_BFF_{name.upper()}": value for name, value in more.items()}

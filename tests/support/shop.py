@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ BRIDGE = {"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"}
 SERVER = {"Authorization": f"Bearer {SERVER_KEY}"}
 
 
+# As long as settings allow: an honest call is answered on however busy a machine.
+AMPLE = {f"ROKT_BFF_{name}_TIMEOUT": 20 for name in ("CONNECT", "PLACEMENTS", "RESERVE", "CONFIRM")}
 # All of a test's shoppers come from one address.
 MANY = 1_000_000
 ONE_ADDRESS = {
@@ -102,6 +105,7 @@ class Shop:
             ROKT_BFF_API_KEY="emulator-key",
             ROKT_BFF_TAG_ID="emulator-tag",
             ROKT_BFF_SERVER_KEY=SERVER_KEY,
+            **AMPLE,
             **ONE_ADDRESS,
             ROKT_BFF_DATABASE_URL=f"sqlite:///{folder / 'rokt-bff.db'}",
         )
@@ -122,6 +126,22 @@ class Shop:
     def deliver(self) -> int:
         """Work off what is owed to Rokt and due now."""
         return self.parts.checkout.delivery.run_once()
+
+    @contextmanager
+    def limits(self, **seconds: float) -> Iterator[None]:
+        """Let calls to Rokt have less time while the block runs: ``limits(reserve_timeout=1)``.
+
+        Only calls that hang are made within it, so that no honest call must be quick.
+        """
+        settings = self.parts.settings
+        before = {name: getattr(settings, name) for name in seconds}
+        try:
+            for name, value in seconds.items():
+                object.__setattr__(settings, name, value)  # it is frozen
+            yield
+        finally:
+            for name, value in before.items():
+                object.__setattr__(settings, name, value)
 
     def move_clocks(self, seconds: float) -> None:
         """Let time pass, for the shop and for Rokt."""

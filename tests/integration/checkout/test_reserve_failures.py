@@ -6,19 +6,22 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from bff.cart.reservation import ReserveOptions
+from bff.checkout import reserve as reserving
+from bff.rokt.calls import Call, Kind
+from bff.rokt.outcomes import Outcome
 from bff.store.sessions import find_session, take_lease
 from tests.support.interference import Killed, after_call, at_once, die
 from tests.support.shop import Shop, Shopper
 from tests.support.summaries import PARKING, POSTER, at_rokt, quoted, reasons, statuses
+from tests.support.waiting import FOR_EVER, SLACK, until
 
 MakeShop = Callable[..., Shop]
-# What scheduling on a busy machine may add to a time limit.
-MARGIN = 1.5
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -29,8 +32,8 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"kind": "hang", "seconds": 5},
-        {"kind": "delay", "seconds": 5},
+        {"kind": "hang", "seconds": FOR_EVER},
+        {"kind": "delay", "seconds": FOR_EVER},
         {"kind": "drip", "secondsPerByte": 0.1},
         {"kind": "status", "status": 503, "retryAfter": 60},
         {"kind": "status", "status": 500},
@@ -46,14 +49,14 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def test_without_rokt_the_quote_is_empty_in_time_and_the_next_one_works(
     make_shop: MakeShop, fault: dict[str, Any]
 ) -> None:
-    # What is waited for is short; what is honest may take its time on a busy machine.
-    limit = 1.0 if fault["kind"] in ("hang", "delay", "drip") else 6.0
-    shop = make_shop(reserve_timeout=limit)
+    limit = 1.0 if fault["kind"] in ("hang", "delay", "drip") else 20.0
+    shop = make_shop()
     shopper = shop.shopper()
     shopper.add(PARKING)
     shop.emulator.faults("reserve", fault | {"times": None})
-    quote, spent = timed(shopper.reserve)
-    assert spent < limit + MARGIN
+    with shop.limits(reserve_timeout=limit):
+        quote, spent = timed(shopper.reserve)
+    assert spent < limit + SLACK
     assert (quote["items"], quote["totals"]) == ([], {})
     assert reasons(quote) == {PARKING: (1, "unreachable")}
     assert statuses(shopper.cart()) == {PARKING: "held"}
@@ -69,7 +72,7 @@ def test_a_refused_connection_ends_in_an_empty_quote(make_shop: MakeShop) -> Non
     shopper.add(PARKING)
     quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "unreachable")}
-    assert spent < 1 + MARGIN
+    assert spent < SLACK
     assert shopper.pay()["status"] == "confirmed"  # the shop's own checkout goes on
 
 
@@ -90,43 +93,47 @@ def test_a_failed_call_is_made_a_second_time_and_no_third(
 def test_a_shopper_beyond_the_limit_of_calls_goes_on_without_the_upsell(
     make_shop: MakeShop,
 ) -> None:
-    shop = make_shop(max_calls=1, reserve_timeout=1)
+    shop = make_shop(max_calls=1)
     shopper = shop.shopper()
     shopper.add(PARKING)
-    with shop.parts.checkout.api.bulkhead.slot(1):
+    with shop.parts.checkout.api.bulkhead.slot(1), shop.limits(reserve_timeout=1):
         quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "busy")}
-    assert spent < 1 + MARGIN
+    assert spent < 1 + SLACK
     assert quoted(shopper.reserve()) == {PARKING: 1}
 
 
 def test_giving_back_does_not_use_up_the_time_for_asking(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=2)
+    shop = make_shop()
     shopper = shop.shopper()
     shopper.add(PARKING)
     shopper.reserve()
     shopper.add(PARKING, 2)
-    shop.emulator.faults("release", {"kind": "hang", "seconds": 5})
-    quote, spent = timed(shopper.reserve)
+    shop.emulator.faults("release", {"kind": "hang", "seconds": FOR_EVER})
+    with shop.limits(reserve_timeout=8):
+        quote, spent = timed(shopper.reserve)
     assert quoted(quote) == {PARKING: 2}
-    assert spent < 2 + MARGIN
+    assert spent < 8 + SLACK
 
 
-def test_giving_back_afterwards_keeps_to_the_limit_in_all(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=6)
-    shopper = shop.shopper()
+def test_giving_back_afterwards_keeps_to_the_limit_in_all(
+    shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shopper.add(PARKING)
     shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "currency": "EUR"}]})
-    shop.emulator.put(
-        "faults",
-        {
-            "reserve": [{"kind": "delay", "seconds": 5.4}],
-            "release": [{"kind": "hang", "seconds": 9}],
-        },
-    )
-    quote, spent = timed(shopper.reserve)
-    assert reasons(quote) == {PARKING: (1, "currency_changed")}
-    assert spent < 6.8  # and not a quarter more, for the release that hangs
+    monkeypatch.setattr(reserving, "RELEASE_SHARE", 1.0)  # so that the limit in all decides
+    api, limits = shop.parts.checkout.api, []
+    send = api.send
+
+    def note(call: Call, *, limit: float, **more: Any) -> Outcome:
+        limits.append((call.kind, limit))
+        return send(call, limit=limit, **more)
+
+    monkeypatch.setattr(api, "send", note)
+    assert reasons(shopper.reserve()) == {PARKING: (1, "currency_changed")}
+    assert [kind for kind, _ in limits] == [Kind.RESERVE, Kind.RELEASE]
+    # The release has what the reserve left of the time.
+    assert limits[1][1] < limits[0][1] < shop.parts.settings.reserve_timeout
 
 
 def test_requests_at_once_on_one_session_make_one_call(shop: Shop, shopper: Shopper) -> None:
@@ -140,21 +147,24 @@ def test_requests_at_once_on_one_session_make_one_call(shop: Shop, shopper: Shop
     assert at_rokt(shop) == [(PARKING, 1, "reserved")]
 
 
-def test_two_sessions_do_not_wait_for_each_other(make_shop: MakeShop) -> None:
-    shop = make_shop(reserve_timeout=3)
-    shoppers = [shop.shopper(), shop.shopper()]
-    for shopper in shoppers:
+def test_two_sessions_do_not_wait_for_each_other(shop: Shop) -> None:
+    hangs, goes_on = shop.shopper(), shop.shopper()
+    for shopper in (hangs, goes_on):
         shopper.add(PARKING)
-    shop.emulator.faults("reserve", {"kind": "hang", "seconds": 10})
-    spent = at_once([lambda one=one: timed(one.reserve)[1] for one in shoppers])  # type: ignore[misc]
-    assert min(spent) < 2.5
-    assert max(spent) < 3 + MARGIN
+    shop.emulator.faults("reserve", {"kind": "hang", "seconds": FOR_EVER, "times": 1})
+    with shop.limits(reserve_timeout=8):
+        waiting = Thread(target=hangs.reserve)
+        waiting.start()
+        until(shop.calls)
+    assert quoted(goes_on.reserve()) == {PARKING: 1}
+    assert waiting.is_alive()
+    waiting.join()
 
 
 def test_a_lease_that_is_held_makes_a_busy_quote_with_what_is_reserved(
     make_shop: MakeShop,
 ) -> None:
-    shop = make_shop(reserve_timeout=0.3)
+    shop = make_shop()
     shopper = shop.shopper()
     shopper.add(PARKING)
     shopper.reserve()
@@ -164,8 +174,9 @@ def test_a_lease_that_is_held_makes_a_busy_quote_with_what_is_reserved(
         session = find_session(connection, shopper.handle, now=now)
         assert session is not None
         assert take_lease(connection, session, "other", now=now, lasts=timedelta(seconds=30))
-    quote, spent = timed(shopper.reserve)
-    assert spent < 0.3 + MARGIN
+    with shop.limits(reserve_timeout=0.3):
+        quote, spent = timed(shopper.reserve)
+    assert spent < 0.3 + SLACK
     assert quoted(quote) == {PARKING: 1}
     assert reasons(quote) == {POSTER: (1, "busy")}
     assert len(shop.calls()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.support.owed import leave_owed
 from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.shop import Shop, ok, server_get
 from tests.support.summaries import PARKING, at_rokt
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import until
 
 MakeShop = Callable[..., Shop]
 
@@ -82,13 +81,11 @@ def test_once_that_is_told_to_stop_finishes_the_call_under_way(
     shop.clock.ahead = timedelta()  # as the other process's
     with shop.parts.store.write() as connection:
         connection.execute(update(outbox).values(next_attempt_at=shop.clock()))
-    emulator.faults("confirm", {"kind": "delay", "seconds": 1.5, "times": None})
+    emulator.faults("confirm", {"kind": "delay", "seconds": 2.5, "times": None})
     environ = settings_for(emulator.url, database_url=shop.app.config["ROKT_BFF_DATABASE_URL"])
     before = len(shop.calls("confirm"))
     with started(ROKT_BFF, "deliver", "--once", folder=tmp_path, environ=environ) as worker:
-        end = time.monotonic() + PATIENCE
-        while len(shop.calls("confirm")) == before and time.monotonic() < end:
-            time.sleep(0.02)
+        until(lambda: len(shop.calls("confirm")) > before)
         assert worker.stop(signal.SIGTERM) == 0, worker.printed
     with shop.parts.store.read() as connection:
         rows = connection.execute(select(outbox.c.state, outbox.c.lease_token)).all()

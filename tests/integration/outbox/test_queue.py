@@ -24,6 +24,7 @@ from tests.support.databases import NewDatabase
 from tests.support.interference import at_once
 from tests.support.owed import leave_owed
 from tests.support.shop import Shop
+from tests.support.waiting import PATIENCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CALL = cancel_call(item_reservation_id="rokt_item_reservation_id.1")
@@ -164,7 +165,11 @@ def test_processes_that_claim_at_once_share_the_rows_out(database: Store, url: s
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    ids = [int(one) for process in processes for one in process.communicate(timeout=20)[0].split()]
+    ids = [
+        int(one)
+        for process in processes
+        for one in process.communicate(timeout=PATIENCE)[0].split()
+    ]
     assert [process.returncode for process in processes] == [0, 0]
     assert len(ids) == len(set(ids)) == 40
 
@@ -246,7 +251,7 @@ def test_the_loop_delivers_and_stops_when_told(shop: Shop) -> None:
     with upsell_confirmed.connected_to(hear, sender=shop.app):
         end = shop.upsells.deliver_in_background(shop.app)
         try:
-            assert confirmed.wait(5)
+            assert confirmed.wait(PATIENCE)
         finally:
             end()
     assert not any(thread.name == "rokt-bff worker" for thread in threading.enumerate())
@@ -282,7 +287,7 @@ def test_the_loop_survives_trouble_with_one_row(
     monkeypatch.setattr(Delivery, "make", fail_first)
     thread = threading.Thread(target=shop.parts.checkout.worker.run, args=[stop])
     thread.start()
-    thread.join(5)
+    thread.join(PATIENCE)
     stop.set()
     assert sorted(filter(None, seen)) == ["order-1", "order-2"]
     assert [order["order"].order_id for order in shop.heard.of("confirmed")] == seen[1:]

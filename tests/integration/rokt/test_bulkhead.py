@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE, until
 MakeShop = Callable[..., Shop]
 # Far longer than any of these tests: what hangs is ended by its time limit alone.
 FOR_EVER = {"kind": "hang", "seconds": 60, "times": None}
-LIMIT = 4.0
+LIMIT = 8.0
 
 
 @contextmanager

@@ -26,7 +26,9 @@ from bff.rokt.calls import (
 )
 from bff.rokt.client import Attempt, CartApi
 from bff.rokt.outcomes import Cause, Done, NotSent, Refused, Unknown
+from tests.support.api_client import AMPLE
 from tests.support.emulator_client import PARKING, VIP, Client
+from tests.support.waiting import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "emulator-key"
@@ -142,7 +144,7 @@ def test_each_call_goes_to_its_path_with_its_headers(
         "/v1/confirmation/cancel": cancel_call(item_reservation_id=str(held.item_reservation_id)),
     }
     for path, call in calls.items():
-        assert isinstance(api.send(call, limit=2), Done), path
+        assert isinstance(api.send(call, limit=AMPLE), Done), path
         entry = sent(emulator)
         headers = entry["headers"]
         assert entry["path"] == path
@@ -160,7 +162,7 @@ def test_each_call_goes_to_its_path_with_its_headers(
 def test_the_shoppers_language_is_passed_on(
     api: CartApi, emulator: Client, make: Callable[..., Call]
 ) -> None:
-    api.send(make(accept_language="de-CH"), limit=2)
+    api.send(make(accept_language="de-CH"), limit=AMPLE)
     assert sent(emulator)["headers"]["accept-language"] == "de-CH"
 
 
@@ -175,24 +177,24 @@ def test_attributes_are_passed_on(api: CartApi, emulator: Client, held: Reservat
         confirm(attributes=attributes),
         release,
     ):
-        assert isinstance(api.send(call, limit=2), Done)
+        assert isinstance(api.send(call, limit=AMPLE), Done)
         assert sent(emulator)["body"]["attributes"] == attributes
 
 
 def test_paypal_members_are_sent_only_when_told(api: CartApi, emulator: Client) -> None:
-    api.send(reserve(is_paypal_payment=True, merchant_id="merchant-9"), limit=2)
+    api.send(reserve(is_paypal_payment=True, merchant_id="merchant-9"), limit=AMPLE)
     body = sent(emulator)["body"]
     assert (body["isPayPalPayment"], body["merchantId"]) == (True, "merchant-9")
-    api.send(reserve(is_paypal_payment=False), limit=2)
+    api.send(reserve(is_paypal_payment=False), limit=AMPLE)
     assert sent(emulator)["body"]["isPayPalPayment"] is False
-    api.send(reserve(), limit=2)
+    api.send(reserve(), limit=AMPLE)
     assert set(sent(emulator)["body"]) == {"cartId", "items"}
 
 
 def test_a_confirm_has_the_fullest_documented_items(
     api: CartApi, emulator: Client, held: Reservation
 ) -> None:
-    assert isinstance(api.send(confirm(held), limit=2), Done)
+    assert isinstance(api.send(confirm(held), limit=AMPLE), Done)
     assert sent(emulator)["body"] == {
         "cartId": "cart-1",
         "orderId": "order-1",
@@ -214,7 +216,7 @@ def test_further_members_of_a_confirm_are_added_and_replace_none_of_ours(
     api: CartApi, emulator: Client
 ) -> None:
     extra = {"paymentType": "card", "totals": {"net": 3}, "orderId": "forged", "items": ["x"]}
-    assert isinstance(api.send(confirm(extra=extra), limit=2), Done)
+    assert isinstance(api.send(confirm(extra=extra), limit=AMPLE), Done)
     body = sent(emulator)["body"]
     assert body["paymentType"] == "card"
     assert body["totals"] == {"net": 3}
@@ -261,7 +263,7 @@ def test_every_fault_is_one_of_four_outcomes(
     api: CartApi, emulator: Client, fault: dict[str, Any], kind: type, status: int | None
 ) -> None:
     emulator.faults("reserve", fault)
-    outcome = api.send(reserve(), limit=4)
+    outcome = api.send(reserve(), limit=AMPLE)
     assert type(outcome) is kind, outcome
     assert outcome.status == status
     assert len(emulator.journal()) == 1  # nothing is repeated, no redirect is followed
@@ -273,7 +275,7 @@ def test_how_long_to_wait_is_read(
 ) -> None:
     for status in (429, 503):
         emulator.faults("reserve", {"kind": "status", "status": status, "retryAfter": told})
-        outcome = api.send(reserve(), limit=2)
+        outcome = api.send(reserve(), limit=AMPLE)
         assert isinstance(outcome, NotSent | Unknown)
         assert outcome.retry_after == seconds
 
@@ -282,16 +284,16 @@ def test_beyond_the_limit_of_calls_at_a_time_nothing_is_sent(
     make_api: MakeApi, emulator: Client
 ) -> None:
     api = make_api(max_calls=1)
+    with api.bulkhead.slot(AMPLE):
+        assert api.send(reserve(), limit=0.1) == NotSent(
+            Cause.BUSY, "all slots for calls to Rokt are taken"
+        )
+    assert emulator.journal() == []
     emulator.faults("any", {"kind": "delay", "seconds": 0.6})
-    first = threading.Thread(target=api.send, args=[ask()], kwargs={"limit": 3})
+    first = threading.Thread(target=api.send, args=[ask()], kwargs={"limit": AMPLE})
     first.start()
-    while api.bulkhead._calls._value:  # until the first one has the only place
-        first.join(0.01)
-    assert api.send(reserve(), limit=0.1) == NotSent(
-        Cause.BUSY, "all slots for calls to Rokt are taken"
-    )
-    assert emulator.journal("?endpoint=reserve") == []
-    assert isinstance(api.send(reserve(), limit=3), Done)  # it waited for the place
+    until(lambda: not api.bulkhead._calls._value)  # the first one has the only place
+    assert isinstance(api.send(reserve(), limit=AMPLE), Done)  # it waited for the place
     first.join()
 
 
@@ -299,15 +301,15 @@ def test_a_place_is_given_back_whatever_happens(make_api: MakeApi, emulator: Cli
     api = make_api(max_calls=1)
     for kind in ("drop", "truncate", "malformed"):
         emulator.faults("reserve", {"kind": kind})
-        assert isinstance(api.send(reserve(), limit=2), Unknown)
-    assert isinstance(api.send(reserve(), limit=2), Done)
+        assert isinstance(api.send(reserve(), limit=AMPLE), Unknown)
+    assert isinstance(api.send(reserve(), limit=AMPLE), Done)
 
 
 def test_the_watcher_sees_each_attempt_but_no_secret(
     api: CartApi, emulator: Client, watched: list[Attempt]
 ) -> None:
     emulator.faults("reserve", {"kind": "status", "status": 401}, {"kind": "drop"})
-    outcomes = [api.send(reserve(), limit=2, number=n, session_id="s-1") for n in (1, 2, 3)]
+    outcomes = [api.send(reserve(), limit=AMPLE, number=n, session_id="s-1") for n in (1, 2, 3)]
     assert [(a.outcome, a.number, a.session_id) for a in watched] == [
         (outcome, n, "s-1") for n, outcome in enumerate(outcomes, 1)
     ]

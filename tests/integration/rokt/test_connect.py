@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bff.rokt.outcomes import Cause, Done, NotSent, Outcome
-from tests.support.api_client import CALL, LIMIT, PROXIES, ROKT, SOON, answer, client, timed
+from tests.support.api_client import AMPLE, CALL, LIMIT, PROXIES, ROKT, SOON, answer, client, timed
 from tests.support.raw_server import raw_server
 
 
@@ -71,7 +71,7 @@ def test_an_address_that_leads_nowhere_leaves_time_for_the_next(
     with raw_server(answer) as server:
         name_it(ROKT, black_hole, ("127.0.0.1", int(server.url.rpartition(":")[2])))
         api = client(f"http://{ROKT}", connect_timeout=2)
-        outcome = api.send(CALL, limit=9)
+        outcome = api.send(CALL, limit=AMPLE)
         api._transport._session().close()
     assert isinstance(outcome, Done), outcome
 
@@ -108,5 +108,5 @@ def test_the_limit_holds_against_a_name_server_that_is_silent(
 
 @pytest.mark.parametrize("name", [f"{'a' * 70}.test", "nobody.invalid"])
 def test_a_name_that_is_none_is_surely_not_sent(name: str) -> None:
-    outcome = client(f"http://{name}").send(CALL, limit=9)
+    outcome = client(f"http://{name}").send(CALL, limit=AMPLE)
     assert isinstance(outcome, NotSent), outcome

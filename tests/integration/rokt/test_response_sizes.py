@@ -10,7 +10,7 @@ import pytest
 
 from bff.rokt.outcomes import Cause, Refused, Unknown
 from bff.rokt.transport import MAX_RESPONSE
-from tests.support.api_client import CALL, SOON, Serve, client, timed
+from tests.support.api_client import AMPLE, CALL, SOON, Serve, client, timed
 from tests.support.raw_server import RawServer, raw_server
 
 
@@ -29,7 +29,7 @@ HONEST = gzip.compress(b'{"success": false}' + b" " * 1000)
 
 def test_an_answer_is_asked_for_unpacked_and_read_packed() -> None:
     with raw_server(packed(HONEST)) as server:
-        outcome = client(server.url).send(CALL, limit=9)
+        outcome = client(server.url).send(CALL, limit=AMPLE)
     assert isinstance(outcome, Refused)  # it was read
     assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
 
@@ -45,7 +45,7 @@ def test_an_answer_is_asked_for_unpacked_and_read_packed() -> None:
 )
 def test_what_cannot_be_unpacked_is_no_answer(body: bytes, detail: str) -> None:
     with raw_server(packed(body)) as server:
-        assert client(server.url).send(CALL, limit=9) == Unknown(Cause.UNREADABLE, detail)
+        assert client(server.url).send(CALL, limit=AMPLE) == Unknown(Cause.UNREADABLE, detail)
 
 
 def test_a_small_answer_that_unpacks_to_gigabytes_takes_little_memory() -> None:
@@ -53,7 +53,7 @@ def test_a_small_answer_that_unpacks_to_gigabytes_takes_little_memory() -> None:
     with raw_server(packed(bomb)) as server:
         api = client(server.url)
         tracemalloc.start()
-        outcome = api.send(CALL, limit=30)
+        outcome = api.send(CALL, limit=AMPLE)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert outcome == Unknown(Cause.UNREADABLE, "the response is too large")

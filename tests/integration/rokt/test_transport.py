@@ -15,7 +15,18 @@ import pytest
 import trustme
 
 from bff.rokt.outcomes import Cause, Done, NotSent, Unknown
-from tests.support.api_client import CALL, KEY, PROXIES, ROKT, SOON, Serve, answer, client, timed
+from tests.support.api_client import (
+    AMPLE,
+    CALL,
+    KEY,
+    PROXIES,
+    ROKT,
+    SOON,
+    Serve,
+    answer,
+    client,
+    timed,
+)
 from tests.support.raw_server import ANSWER, RawServer, raw_server
 
 
@@ -70,8 +81,8 @@ def test_a_server_whose_authority_the_environment_names_is_spoken_to(
 ) -> None:
     with raw_server(secure(authority.issue_cert("127.0.0.1"))) as server:
         api = client(https(server))
-        assert isinstance(api.send(CALL, limit=9), Done)
-        assert isinstance(api.send(CALL, limit=9), Done)
+        assert isinstance(api.send(CALL, limit=AMPLE), Done)
+        assert isinstance(api.send(CALL, limit=AMPLE), Done)
         api._transport._session().close()
         assert server.connections == 1  # the second call used the same
         assert KEY.encode() in server.requests[0]
@@ -79,7 +90,7 @@ def test_a_server_whose_authority_the_environment_names_is_spoken_to(
 
 def test_an_unknown_authority_is_not_told_the_key(authority: trustme.CA) -> None:
     with raw_server(secure(authority.issue_cert("127.0.0.1"))) as server:
-        assert client(https(server)).send(CALL, limit=9) == NotSent(
+        assert client(https(server)).send(CALL, limit=AMPLE) == NotSent(
             Cause.UNREACHABLE, "could not connect: no TLS, or no certificate that is trusted"
         )
     assert (server.connections, server.requests) == (1, [])
@@ -99,7 +110,7 @@ def test_a_trusted_authority_alone_is_not_enough(
     made: Callable[[trustme.CA], trustme.LeafCert], authority: trustme.CA
 ) -> None:
     with raw_server(secure(made(authority))) as server:
-        outcome = client(https(server)).send(CALL, limit=9)
+        outcome = client(https(server)).send(CALL, limit=AMPLE)
     assert isinstance(outcome, NotSent), outcome
     assert (server.connections, server.requests) == (1, [])
 
@@ -110,7 +121,7 @@ def test_a_server_that_speaks_no_tls_is_told_nothing() -> None:
         connection.sendall(ANSWER)
 
     with raw_server(serve) as server:
-        outcome = client(https(server)).send(CALL, limit=9)
+        outcome = client(https(server)).send(CALL, limit=AMPLE)
     assert isinstance(outcome, NotSent), outcome
     assert KEY.encode() not in server.requests[0]
 
@@ -143,7 +154,7 @@ def test_the_limit_holds_for_a_second_call_of_a_connection(authority: trustme.CA
 
     with raw_server(secure(authority.issue_cert("127.0.0.1"), serve)) as server:
         api = client(https(server))
-        assert isinstance(api.send(CALL, limit=9), Done)
+        assert isinstance(api.send(CALL, limit=AMPLE), Done)
         outcome, spent = timed(api)
     assert outcome == Unknown(Cause.TIMEOUT, "time limit reached")
     assert (spent < SOON, server.connections) == (True, 1)
@@ -198,7 +209,7 @@ def test_a_proxy_of_the_environment_passes_on_what_it_cannot_read(
     ):
         use_proxy(proxy.url.replace("//", "//user:proxy-password@"))
         api = client(f"https://{ROKT}")
-        outcome = api.send(CALL, limit=9)
+        outcome = api.send(CALL, limit=AMPLE)
         api._transport._session().close()
     assert isinstance(outcome, Done), outcome
     (asked,) = proxy.requests
@@ -218,7 +229,7 @@ def test_a_proxy_that_shows_another_server_is_found_out(
         raw_server(relay(server.url)) as proxy,
     ):
         use_proxy(proxy.url)
-        outcome = client(f"https://{ROKT}").send(CALL, limit=9)
+        outcome = client(f"https://{ROKT}").send(CALL, limit=AMPLE)
     assert isinstance(outcome, NotSent), outcome
     assert (len(proxy.requests), server.requests) == (1, [])
 
@@ -234,7 +245,7 @@ def test_what_a_proxy_refuses_is_surely_not_sent(
 
     with raw_server(serve) as proxy:
         use_proxy(proxy.url.replace("//", "//user:proxy-password@"))
-        outcome = client(f"https://{ROKT}").send(CALL, limit=9)
+        outcome = client(f"https://{ROKT}").send(CALL, limit=AMPLE)
     assert outcome == NotSent(Cause.UNREACHABLE, "could not connect through the proxy")
     assert len(proxy.requests) == 1
 
@@ -242,7 +253,7 @@ def test_what_a_proxy_refuses_is_surely_not_sent(
 def test_a_proxy_of_another_kind_is_not_gone_round(use_proxy: Callable[[str], None]) -> None:
     with raw_server(answer) as proxy:
         use_proxy(proxy.url.replace("http://", "socks5h://"))
-        outcome = client(f"https://{ROKT}").send(CALL, limit=9)
+        outcome = client(f"https://{ROKT}").send(CALL, limit=AMPLE)
     assert outcome == NotSent(Cause.UNREACHABLE, "could not connect through the proxy")
     assert proxy.connections == 0
 
@@ -250,7 +261,7 @@ def test_a_proxy_of_another_kind_is_not_gone_round(use_proxy: Callable[[str], No
 def test_a_proxy_that_is_not_there_is_not_gone_round(use_proxy: Callable[[str], None]) -> None:
     with raw_server(answer) as server:
         use_proxy("http://127.0.0.1:9")
-        outcome = client(f"https://{ROKT}").send(CALL, limit=9)
+        outcome = client(f"https://{ROKT}").send(CALL, limit=AMPLE)
     assert isinstance(outcome, NotSent), outcome
     assert server.connections == 0
 
@@ -277,7 +288,7 @@ def test_no_proxy_comes_between_servers_of_one_machine(use_proxy: Callable[[str]
         port = server.url.rpartition(":")[2]
         for host in ("127.0.0.1", "localhost"):
             api = client(f"http://{host}:{port}")
-            assert isinstance(api.send(CALL, limit=9), Done), host
+            assert isinstance(api.send(CALL, limit=AMPLE), Done), host
             api._transport._session().close()
     assert (proxy.connections, len(server.requests)) == (0, 2)
 
@@ -293,6 +304,6 @@ def test_no_password_of_a_netrc_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path))
     with raw_server(answer) as server:
         api = client(server.url)
-        assert isinstance(api.send(CALL, limit=9), Done)
+        assert isinstance(api.send(CALL, limit=AMPLE), Done)
         api._transport._session().close()
     assert b"authorization" not in server.requests[0].lower()

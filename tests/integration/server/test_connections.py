@@ -26,7 +26,8 @@ serve.IDLE_SECONDS, serve.CLEANUP_SECONDS = 2, 1  # so that the test is short
 from bff.cli import main
 main(["serve", "--port", "0"])
 """
-PATIENCE = 2 + 1
+# Ten times as long as the server waits.
+SOON = 30
 HALF = b"GET /rokt/health HTTP/1.1\r\nHost: a\r\nX-Trickle: "
 
 
@@ -85,7 +86,7 @@ def test_half_a_request_that_trickles_is_not_waited_for(emulator: Client, tmp_pa
         trickle.sendall(HALF)
         trickle.settimeout(0.5)
         start = time.monotonic()
-        while time.monotonic() - start < 10 * PATIENCE:
+        while time.monotonic() - start < 2 * SOON:
             try:
                 trickle.sendall(b"x")
                 if trickle.recv(1) == b"":
@@ -94,4 +95,4 @@ def test_half_a_request_that_trickles_is_not_waited_for(emulator: Client, tmp_pa
                 continue
             except ConnectionError:
                 break
-        assert time.monotonic() - start < 5 * PATIENCE
+        assert time.monotonic() - start < SOON

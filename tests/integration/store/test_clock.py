@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 
 import pytest
 
+from bff.cart.reservation import ReserveOptions
 from bff.ops.doctor import examine_database
 from bff.outbox import queue as outbox
 from bff.outbox.queue import LEASE
@@ -19,9 +18,9 @@ from bff.store import clock as clocks
 from bff.store.database import Store
 from bff.store.sessions import Session, create_session, take_lease
 from tests.support.databases import NewDatabase, closing
-from tests.support.shop import Shop, bearer, ok, server_get
+from tests.support.interference import after_call
+from tests.support.shop import Shop, ok, server_get
 from tests.support.summaries import PARKING, POSTER
-from tests.support.waiting import PATIENCE
 
 MakeShop = Callable[..., Shop]
 Take = Callable[[datetime], bool]
@@ -99,21 +98,21 @@ def test_a_lease_lasts_as_long_whatever_the_clocks_say(
 
 
 def test_a_call_that_is_written_and_sent_at_once_has_such_a_lease(make_shop: MakeShop) -> None:
-    one = make_shop(confirm_timeout=15)
+    one = make_shop()
     other = make_shop(database_url=one.app.config["ROKT_BFF_DATABASE_URL"])
     shopper = one.shopper()
     shopper.add(PARKING)
     shopper.reserve()
-    one.emulator.faults("confirm", {"kind": "delay", "seconds": 1})
-    paying = Thread(target=shopper.pay)
-    paying.start()
-    end = time.monotonic() + PATIENCE
-    while not one.calls("confirm") and time.monotonic() < end:
-        time.sleep(0.02)
-    other.clock.ahead = SKEW + 3 * SECOND
-    with on_a_machine(other.clock.ahead):
-        assert other.deliver() == 0
-    paying.join()
+    delivered: list[int] = []
+
+    def meanwhile() -> None:
+        other.clock.ahead = SKEW + 3 * SECOND
+        with on_a_machine(other.clock.ahead):
+            delivered.append(other.deliver())
+
+    with after_call(one, "confirm", meanwhile):
+        shopper.pay()
+    assert delivered == [0]
     assert len(one.calls("confirm")) == 1
     assert ok(server_get(one, "/orders/order-1"))["status"] == "confirmed"
 
@@ -142,18 +141,16 @@ def test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says
     shopper.add(PARKING)
     shopper.reserve()
     shopper.add(POSTER)
-    one.emulator.faults("reserve", {"kind": "delay", "seconds": 1})
-    page = {"headers": bearer(shopper.handle), "json": {}}
-    client = one.app.test_client()
-    reserving_more = Thread(target=lambda: ok(client.post("/rokt/cart/reserve", **page)))
-    reserving_more.start()
-    end = time.monotonic() + PATIENCE
-    while one.emulator.control("GET", "faults").json()["reserve"] and time.monotonic() < end:
-        time.sleep(0.02)
-    shopper.add(PARKING, 2)  # meanwhile: what is reserved of it is stale now
-    other.clock.ahead = SKEW + 3 * SECOND
-    parts = other.parts
-    with on_a_machine(other.clock.ahead):
-        assert Sweep(parts.settings, parts.store, other.clock).run_once() == 0
-    reserving_more.join()
+    swept: list[int] = []
+
+    def meanwhile() -> None:
+        shopper.add(PARKING, 2)  # what is reserved of it is stale now
+        other.clock.ahead = SKEW + 3 * SECOND
+        parts = other.parts
+        with on_a_machine(other.clock.ahead):
+            swept.append(Sweep(parts.settings, parts.store, other.clock).run_once())
+
+    with after_call(one, "reserve", meanwhile):
+        one.parts.checkout.reserve(shopper.handle, ReserveOptions())
+    assert swept == [0]
     assert {item["status"] for item in shopper.cart()["items"]} == {"reserved"}

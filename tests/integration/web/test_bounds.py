@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.responses import problem_of, refused
 from tests.support.shop import Shop, Shopper, ok, server_post
+from tests.support.waiting import PATIENCE
 
 
 def line(number: int, **change: Any) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_too_many_updates_a_second_are_told_when_to_come_again(
     assert limited.headers["Retry-After"] == "1"
     before = shopper.cart()
     other.add()  # one session's haste is not another's
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (answer := shopper.update(shopper.item(quantity=4))).status_code == 429:
         assert shopper.cart() == before
         assert time.monotonic() < end

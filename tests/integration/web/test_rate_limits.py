@@ -21,6 +21,7 @@ from tests.support.processes import ROKT_BFF, settings_for, started
 from tests.support.redis_server import PASSWORD, free_port, running
 from tests.support.responses import problem_of
 from tests.support.shop import BRIDGE, SERVER, Shop, Shopper, bearer, ok
+from tests.support.waiting import until
 
 MakeShop = Callable[..., Shop]
 NOTHING = {"updatedItem": None, "oldItem": None}
@@ -81,10 +82,7 @@ def test_one_address_sends_only_so_many_updates_a_second(make_shop: MakeShop) ->
     refused = next(answer for answer in answers if answer.status_code == 429)
     limited(refused, 1)
     assert update(0, "9.9.9.8").status_code == 200
-    end = time.monotonic() + 10
-    while update(0).status_code == 429:  # a second later there is room again
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: update(0).status_code == 200)  # a second later there is room again
 
 
 @pytest.mark.parametrize("path", ["/placements/any", "/cart/reserve", "/cart/release"])
@@ -180,7 +178,7 @@ def test_the_server_takes_a_trusted_proxy_s_word_and_no_other_s(
                     f"{url}/session",
                     json={},
                     headers=BRIDGE | {"X-Forwarded-For": address},
-                    timeout=10,
+                    timeout=30,
                 )
                 for address in ("9.9.9.9", "9.9.9.9", "9.9.9.8")
             ]
@@ -234,7 +232,7 @@ def test_a_redis_that_hangs_keeps_nobody_waiting(make_shop: MakeShop, tmp_path: 
         start = time.monotonic()
         for _ in range(5):
             shopper.add(quantity=2)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 9  # less than one honest call may wait elsewhere
         redis.process.resume()
 
 
