@@ -15,7 +15,7 @@ from typing import Any
 
 from bff.errors import InvalidInput
 from bff.money import read_amount
-from bff.web.schemas.fields import may_name
+from bff.web.schemas.fields import id_or_position
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def read_prices(prices: object) -> dict[str, Decimal]:
         try:
             read[str(cart_item_id)] = _price(price)
         except ValueError as error:
-            field = f"acceptPrices.{may_name('acceptPrices', cart_item_id, place)}"
+            field = f"acceptPrices.{id_or_position(cart_item_id, place)}"
             raise InvalidInput.of_fields({field: [str(error)]}) from None
     return read
 

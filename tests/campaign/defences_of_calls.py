@@ -124,7 +124,7 @@ CALLS: Mapping[str, Defence] = {
     ),
     "no error repeats a name that a caller made up": line(
         "web/schemas/fields.py",
-        '"attributes": re.compile(r"(?!)"),  # none', '"attributes": re.compile(".*"),',
+        "name = id_or_position(key, position) if self._repeats_ids else str(position)", "name = key",
         "tests/integration/web/test_problems.py::"
         "test_a_problem_repeats_no_name_and_no_path_that_the_caller_made_up",
     ),

@@ -7,15 +7,17 @@ messages into one ``InvalidInput``, which names each wrong member by its path.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from bff.errors import InvalidInput
 from bff.money import read_amount
+
+T = TypeVar("T")
 
 # The ids of Rokt's samples have 40 to 120 characters, with a provider's prefix.
 MAX_ID = 200
@@ -38,19 +40,14 @@ ID = validate.Regexp(
 # JSON can carry NUL and half a surrogate pair, which no database stores.
 TEXT = validate.Regexp(r"\A[^\x00\ud800-\udfff]*\Z", error="has characters that are not text")
 
+# Names of members that an error may repeat, where the caller chose them.
 _PLAIN_ID = re.compile(rf"[A-Za-z0-9_.:\-]{{1,{MAX_ID}}}")
 
-# Objects whose member names the caller chooses, and which of those names an error may repeat.
-_CALLER_NAMED = {
-    "attributes": re.compile(r"(?!)"),  # none
-    "acceptPrices": _PLAIN_ID,
-    "quantities": _PLAIN_ID,  # of products
-}
 
-
-def about(text: str) -> dict[str, str]:
-    """Return a field's metadata: its description in the OpenAPI document."""
-    return {"description": text}
+def member(kind: Callable[..., T], description: str, *arguments: Any, **options: Any) -> T:
+    """Return a field with its description for the OpenAPI document."""
+    metadata = {"description": description} | options.pop("metadata", {})
+    return kind(*arguments, metadata=metadata, **options)
 
 
 def text(
@@ -58,7 +55,7 @@ def text(
 ) -> fields.String:
     """Return a field for text of ``least`` to ``most`` characters that match a rule."""
     rules = [validate.Length(least or None, most), rule]
-    return fields.String(validate=rules, metadata=about(description), **options)
+    return member(fields.String, description, validate=rules, **options)
 
 
 def identifier(
@@ -113,6 +110,43 @@ class AmountText(fields.String):
         if not AMOUNT_TEXT.fullmatch(text):
             raise ValidationError('must be a decimal number as text, such as "12.50"')
         return Decimal(text)
+
+
+class ChosenNames(fields.Dict):
+    """An object whose member names the caller chooses.
+
+    Args:
+        rule: What the names must match.
+        longest: The length of the longest name.
+        most: How many members there may be.
+        repeats_ids: Whether an error may repeat a name that looks like an id. An error never
+            repeats another name, such as an e-mail address, but has the member's position.
+    """
+
+    def __init__(
+        self, rule: validate.Regexp, longest: int, most: int, *, repeats_ids: bool, **options: Any
+    ) -> None:
+        names = fields.String(validate=[validate.Length(1, longest), rule])
+        super().__init__(keys=names, validate=validate.Length(max=most), **options)
+        self._repeats_ids = repeats_ids
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            named = {}
+            for position, key in enumerate(value):
+                if key in error.messages:
+                    name = id_or_position(key, position) if self._repeats_ids else str(position)
+                    named[name] = error.messages[key]
+            raise ValidationError(named) from None
+
+
+def id_or_position(name: object, position: int) -> str:
+    """Return a name that looks like an id, else the position of its member."""
+    return str(name) if _PLAIN_ID.fullmatch(str(name)) else str(position)
 
 
 class Members(fields.Dict):
@@ -174,40 +208,8 @@ def load(schema: Schema, data: object) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(data)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise InvalidInput.of_fields(
-            _flatten(_without_chosen_names(error.messages, data))
-        ) from None
+        raise InvalidInput.of_fields(_flatten(error.messages)) from None
     return loaded
-
-
-def _without_chosen_names(messages: Any, data: object) -> Any:
-    """Replace member names that the caller chose by their positions.
-
-    An attribute's name can be an e-mail address, which an error must not repeat.
-    """
-    if not isinstance(messages, Mapping) or not isinstance(data, Mapping):
-        return messages
-    result = dict(messages)
-    for name in _CALLER_NAMED:
-        inner, members = messages.get(name), data.get(name)
-        if isinstance(inner, Mapping) and isinstance(members, Mapping):
-            positions = {key: position for position, key in enumerate(members)}
-            result[name] = {
-                may_name(name, key, positions[key]) if key in positions else key: message
-                for key, message in inner.items()
-            }
-    return result
-
-
-def may_name(field: str, key: object, position: int) -> str:
-    """Return a member's name, or its position where an error must not repeat the name.
-
-    Args:
-        field: The object that the member is in, such as ``acceptPrices``.
-        key: The member's name.
-        position: Where the member is in the object, from 0.
-    """
-    return str(key) if _CALLER_NAMED[field].fullmatch(str(key)) else str(position)
 
 
 def _flatten(messages: Any, path: str = "") -> dict[str, list[str]]:

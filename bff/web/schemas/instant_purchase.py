@@ -18,7 +18,7 @@ from bff.checkout.instant_purchase import PurchaseReason, PurchaseRequest
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.money import same_to_rounding
-from bff.web.schemas.fields import Body, Number, about
+from bff.web.schemas.fields import Body, Number, member
 from bff.web.schemas.requests import HANDLE, HandleBody
 from bff.web.schemas.sdk_items import PARKING, UUID, SdkItem, read_item
 
@@ -26,22 +26,20 @@ from bff.web.schemas.sdk_items import PARKING, UUID, SdkItem, read_item
 class InstantPurchaseBody(Body):
     """The message of an instant purchase, as bridge-purchase.js sends it."""
 
-    purchase_id = fields.UUID(
-        required=True,
-        metadata=about("The purchase's id. A request with the same id is a repetition."),
+    purchase_id = member(
+        fields.UUID, "The purchase's id. A request with the same id is a repetition.", required=True
     )
-    upsell_items = fields.List(
+    upsell_items = member(
+        fields.List,
+        "The items to buy.",
         fields.Nested(SdkItem),
         required=True,
         validate=validate.Length(min=1),
-        metadata=about("The items to buy."),
     )
-    total_upsell_price = Number(
-        allow_none=True, load_default=None, metadata=about("The sum, as the shopper saw it.")
+    total_upsell_price = member(
+        Number, "The sum, as the shopper saw it.", allow_none=True, load_default=None
     )
-    currency = fields.String(
-        allow_none=True, validate=validate.Length(max=10), metadata=about("Ignored.")
-    )
+    currency = member(fields.String, "Ignored.", allow_none=True, validate=validate.Length(max=10))
 
 
 class PurchaseBody(InstantPurchaseBody, HandleBody):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from bff.cart.linked_products import MAX_PRODUCTS
 from bff.web.schemas.fields import (
@@ -16,11 +16,12 @@ from bff.web.schemas.fields import (
     TEXT,
     AmountText,
     Body,
+    ChosenNames,
     Members,
     Quantity,
     Switch,
-    about,
     identifier,
+    member,
     text,
 )
 from bff.web.schemas.sdk_items import PARKING
@@ -44,12 +45,15 @@ class SessionBody(Body):
 class AttributesBody(Body):
     """Attributes of the page and the shopper, text to text, for Rokt."""
 
-    attributes = fields.Dict(
-        keys=fields.String(validate=[validate.Length(1, 100), TEXT]),
-        values=fields.String(validate=[validate.Length(max=1000), TEXT]),
-        validate=validate.Length(max=MAX_ATTRIBUTES),
+    attributes = member(
+        ChosenNames,
+        "Facts about the page and the shopper for Rokt, by Rokt's names.",
+        TEXT,
+        100,
+        MAX_ATTRIBUTES,
+        repeats_ids=False,
+        values=text(1000, "An attribute's value."),
         load_default=dict,
-        metadata=about("Facts about the page and the shopper for Rokt, by Rokt's names."),
     )
 
 
@@ -69,20 +73,22 @@ class ReserveBody(AttributesBody):
 
     example: ClassVar = {"acceptPrices": {PARKING["cartItemId"]: "13.00"}}
 
-    accept_prices = fields.Dict(
-        keys=fields.String(validate=[validate.Length(1, MAX_ID), ID]),
+    accept_prices = member(
+        ChosenNames,
+        "Higher unit prices that the shopper saw and accepted, by `cartItemId`: `13.00`.",
+        ID,
+        MAX_ID,
+        1000,
+        repeats_ids=True,
         values=AmountText(),
-        validate=validate.Length(max=1000),
         load_default=dict,
-        metadata=about(
-            "Higher unit prices that the shopper saw and accepted, by `cartItemId`: `13.00`."
-        ),
     )
-    is_paypal_payment = Switch(
+    is_paypal_payment = member(
+        Switch,
+        "Whether the shopper pays by PayPal (see Rokt's documentation).",
         data_key="isPayPalPayment",
         allow_none=True,
         load_default=None,
-        metadata=about("Whether the shopper pays by PayPal (see Rokt's documentation)."),
     )
     merchant_id = identifier(
         "The PayPal merchant (see Rokt's documentation).", TEXT, allow_none=True, load_default=None
@@ -97,14 +103,16 @@ class OrderBody(AttributesBody, HandleBody):
     order_id = identifier(
         "Your id of the order, unique. Repeating a request does no harm.", most=128, required=True
     )
-    quote_id = fields.UUID(
+    quote_id = member(
+        fields.UUID,
+        "The quote that was charged. Without it the session's last quote counts.",
         allow_none=True,
         load_default=None,
-        metadata=about("The quote that was charged. Without it the session's last quote counts."),
     )
-    extra = Members(
+    extra = member(
+        Members,
+        "Further members of Rokt's confirm, as Rokt documents them for you.",
         load_default=dict,
-        metadata=about("Further members of Rokt's confirm, as Rokt documents them for you."),
     )
 
 
@@ -113,12 +121,15 @@ class ProductsBody(HandleBody):
 
     example: ClassVar = {"handle": HANDLE, "quantities": {"ticket.stalls": 2}}
 
-    quantities = fields.Dict(
-        keys=fields.String(validate=[validate.Length(1, MAX_ID), TEXT]),
+    quantities = member(
+        ChosenNames,
+        "The quantity of each product, by its SKU. Linked items follow them.",
+        TEXT,
+        MAX_ID,
+        MAX_PRODUCTS,
+        repeats_ids=True,
         values=Quantity(),
         required=True,
-        validate=validate.Length(max=MAX_PRODUCTS),
-        metadata=about("The quantity of each product, by its SKU. Linked items follow them."),
     )
 
 

@@ -18,7 +18,7 @@ from bff.cart.shown_cart import HELD, Cart
 from bff.checkout.instant_purchase import PurchaseReason
 from bff.errors import BffError, codes
 from bff.rokt.placements import Placements, PlacementsReason
-from bff.web.schemas.fields import CamelCaseSchema, about
+from bff.web.schemas.fields import CamelCaseSchema, member
 
 
 class ResponseSchema(CamelCaseSchema):
@@ -36,8 +36,7 @@ class ResponseSchema(CamelCaseSchema):
 
 def _field(kind: type[fields.Field[Any]], description: str, *arguments: Any, **options: Any) -> Any:
     """Return a field that is required unless ``options`` say otherwise."""
-    metadata = about(description) | options.pop("metadata", {})
-    return kind(*arguments, **{"required": True, "metadata": metadata} | options)
+    return member(kind, description, *arguments, **{"required": True} | options)
 
 
 def _text(description: str, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from bff.cart.held_cart import CartItem, Update
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding
-from bff.web.schemas.fields import TEXT, Body, Number, Quantity, Switch, about, identifier, text
+from bff.web.schemas.fields import TEXT, Body, Number, Quantity, Switch, identifier, member, text
 
 MAX_NAME = 500
 MAX_TEXT = 5000
@@ -40,8 +40,8 @@ class ItemId(Body):
     """An item by its ids, which are all that is read of an old item or a removal."""
 
     cart_item_id = identifier("The item's id in this impression, from the SDK.", required=True)
-    catalog_item_id: fields.Field[Any] = fields.Raw(
-        allow_none=True, metadata=about("The product's id. A value that is not text is ignored.")
+    catalog_item_id: fields.Field[Any] = member(
+        fields.Raw, "The product's id. A value that is not text is ignored.", allow_none=True
     )
 
 
@@ -51,25 +51,24 @@ class SdkItem(ItemId):
     catalog_item_id = identifier("The product's id, the same in every impression.", required=True)
     name = text(MAX_NAME, "The name that the shopper reads.", allow_none=True)
     description = text(MAX_TEXT, "The description that the shopper reads.", allow_none=True)
-    quantity = Quantity(required=True, metadata=about("The new quantity; 0 removes the item."))
-    unit_price = Number(
-        required=True,
-        metadata=about("Price of one as the shopper saw it, in the currency's main unit."),
+    quantity = member(Quantity, "The new quantity; 0 removes the item.", required=True)
+    unit_price = member(
+        Number, "Price of one as the shopper saw it, in the currency's main unit.", required=True
     )
-    total_price = Number(allow_none=True, metadata=about("Unit price times quantity."))
-    currency = fields.String(
+    total_price = member(Number, "Unit price times quantity.", allow_none=True)
+    currency = member(
+        fields.String,
+        "ISO 4217. Without it, or with `$`, the server's default currency counts.",
         allow_none=True,
         validate=validate.Length(max=10),
-        metadata=about("ISO 4217. Without it, or with `$`, the server's default currency counts."),
     )
     linked_product_id = identifier(
         "SKU of the shop's product. The item leaves the cart with that product.",
         TEXT,
         allow_none=True,
     )
-    quantity_must_be_synchronized = Switch(
-        allow_none=True,
-        metadata=about("Whether the quantity is always that of the linked product."),
+    quantity_must_be_synchronized = member(
+        Switch, "Whether the quantity is always that of the linked product.", allow_none=True
     )
 
 
@@ -83,7 +82,7 @@ class UpdatedItem(fields.Field[dict[str, Any]]):
 
 
 def _old_item(description: str) -> fields.Nested:
-    return fields.Nested(ItemId, allow_none=True, metadata=about(description))
+    return member(fields.Nested, description, ItemId, allow_none=True)
 
 
 class UpdateBody(Body):
@@ -91,30 +90,27 @@ class UpdateBody(Body):
 
     example: ClassVar = {"updatedItem": PARKING, "oldItem": None, "page": UUID, "seq": 1}
 
-    updated_item = UpdatedItem(
-        allow_none=True,
-        metadata=about("The item as it is now. Null or quantity 0: it was removed."),
+    updated_item = member(
+        UpdatedItem, "The item as it is now. Null or quantity 0: it was removed.", allow_none=True
     )
     old_item = _old_item("The item before, of which only the ids count. Null: the item is new.")
-    cart_item = UpdatedItem(allow_none=True, metadata=about("Another spelling of `updatedItem`."))
+    cart_item = member(UpdatedItem, "Another spelling of `updatedItem`.", allow_none=True)
     old_cart_item = _old_item("Another spelling of `oldItem`.")
-    page = fields.UUID(
-        allow_none=True, metadata=about("An id that the page made when it was loaded.")
-    )
-    seq = fields.Integer(
+    page = member(fields.UUID, "An id that the page made when it was loaded.", allow_none=True)
+    seq = member(
+        fields.Integer,
+        "Counts this page's messages. A message that is not newer is ignored.",
         strict=True,
         validate=validate.Range(1, MAX_SEQ),
         allow_none=True,
-        metadata=about("Counts this page's messages. A message that is not newer is ignored."),
     )
     rokt_session_id = identifier(
         "Rokt's session, from the selection's `context.sessionId`.", most=128, allow_none=True
     )
-    preselected = Switch(
+    preselected = member(
+        Switch,
+        "The message came before the placement was interactive, so not from the shopper.",
         allow_none=True,
-        metadata=about(
-            "The message came before the placement was interactive, so not from the shopper."
-        ),
     )
 
 
