@@ -150,9 +150,9 @@ DEFENCES: Mapping[str, Defence] = {
         "if quote is None:",
         "tests/integration/checkout/test_instant_purchase.py::test_a_repetition_at_another_total_charges_nobody",
     ),
-    "a promise ends at a login": _line(
+    "a first handle ends at a login": _line(
         "extension/verbs.py", "drop_first_handle()", "pass",
-        f"{FIXED}a_planted_promise_is_no_handle_after_the_login",
+        f"{FIXED}a_planted_first_handle_is_no_handle_after_the_login",
     ),
     "a session ends when it is idle": _line(
         "store/sessions.py", "query = query.where(sessions.c.expires_at > now)", "pass",

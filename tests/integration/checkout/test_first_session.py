@@ -19,9 +19,9 @@ def pages(shop: Shop) -> tuple[Shopper, Shopper]:
     """
     one, other = shop.shopper(), shop.shopper()
     one.cart()
-    promise = one.client.get_cookie(FIRST)
-    assert promise is not None
-    other.client.set_cookie(FIRST, promise.value)
+    first = one.client.get_cookie(FIRST)
+    assert first is not None
+    other.client.set_cookie(FIRST, first.value)
     return one, other
 
 
@@ -34,7 +34,7 @@ def test_an_update_that_is_sent_again_before_its_answer_came_starts_no_second_se
     left.add()  # answered late: its cookie is the one that the browser keeps
     assert left.handle == following.handle
     assert len(left.cart()["items"]) == 2
-    assert left.client.get_cookie(FIRST) is None, "a promise is kept once"
+    assert left.client.get_cookie(FIRST) is None, "a first handle is used once"
 
 
 def test_two_at_once_start_one(pages: tuple[Shopper, Shopper]) -> None:
@@ -55,7 +55,7 @@ def test_two_at_once_start_one(pages: tuple[Shopper, Shopper]) -> None:
     assert len(one.cart()["items"]) == 2
 
 
-def test_a_promise_of_a_session_that_has_ended_is_none(
+def test_a_first_handle_of_a_session_that_has_ended_is_none(
     shop: Shop, pages: tuple[Shopper, Shopper]
 ) -> None:
     one, other = pages
@@ -66,7 +66,9 @@ def test_a_promise_of_a_session_that_has_ended_is_none(
     assert len(other.cart()["items"]) == 1
 
 
-def test_a_promise_that_we_did_not_make_is_none(shop: Shop, pages: tuple[Shopper, Shopper]) -> None:
+def test_a_first_handle_that_we_did_not_make_is_none(
+    shop: Shop, pages: tuple[Shopper, Shopper]
+) -> None:
     one, other = pages
     for value in ("A" * 43, "A" * 43 + ".AAAA", ""):
         stranger = shop.shopper()
@@ -76,12 +78,12 @@ def test_a_promise_that_we_did_not_make_is_none(shop: Shop, pages: tuple[Shopper
     one.add()
     kept = one.client.get_cookie("rokt_bff")
     assert kept is not None
-    other.client.set_cookie(FIRST, kept.value)  # a session's cookie is no promise either
+    other.client.set_cookie(FIRST, kept.value)  # a session's cookie is not a first handle either
     other.add("poster.souvenir")
     assert other.handle != one.handle
 
 
-def test_whoever_has_a_session_is_promised_nothing(shop: Shop, shopper: Shopper) -> None:
+def test_whoever_has_a_session_gets_no_first_handle(shop: Shop, shopper: Shopper) -> None:
     shopper.add()
     shopper.cart()
     assert shopper.client.get_cookie(FIRST) is None

@@ -123,7 +123,7 @@ def test_a_first_update_that_its_session_s_login_overtakes_starts_no_second(
 ) -> None:
     browser, late = market.browser(), market.browser()
     browser.cart()
-    late.http.cookies.update(browser.http.cookies)  # the promise, and nothing else
+    late.http.cookies.update(browser.http.cookies)  # the first handle, and nothing else
     browser.tell(browser.item(PARKING))
     assert browser.send("/login").status_code == 200
     answer = late.tell(late.item(POSTER))

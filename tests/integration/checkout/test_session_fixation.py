@@ -118,16 +118,16 @@ def test_a_planted_handle_reads_and_changes_nothing_after_the_login(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_a_planted_promise_is_no_handle_after_the_login(
+def test_a_planted_first_handle_is_no_handle_after_the_login(
     shop: Shop, shopper: Shopper, views: Views, at_once: bool
 ) -> None:
     """A shopper without a session has nothing to rotate, and yet must not share the one to come."""
     attacker = shop.shopper()
     attacker.cart()
-    promise = attacker.client.get_cookie("rokt_bff_first")
-    assert promise is not None
-    planted = promise.decoded_value.rsplit(".", 1)[0]
-    shopper.client.set_cookie("rokt_bff_first", promise.value)
+    first = attacker.client.get_cookie("rokt_bff_first")
+    assert first is not None
+    planted = first.decoded_value.rsplit(".", 1)[0]
+    shopper.client.set_cookie("rokt_bff_first", first.value)
 
     def login() -> None:
         shop.upsells.rotate()

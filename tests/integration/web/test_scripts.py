@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
-from bff.web.scripts import SCRIPTS, Release, release
+from bff.web.scripts import SCRIPTS, release
 from tests.support.demo_shop import Demo, running_demo
 from tests.support.processes import ROKT_BFF, ran
 from tests.support.shop import Shop
@@ -63,13 +63,6 @@ def test_a_release_has_scripts_of_the_bridge_only(client: FlaskClient, name: str
     assert client.get(f"/rokt/static/{release().name}/{name}").status_code == 404
 
 
-def test_any_byte_and_any_name_makes_another_release() -> None:
-    one = Release({"a.js": b"1", "b.js": b"2"})
-    assert one.name == Release({"b.js": b"2", "a.js": b"1"}).name
-    others = [{"a.js": b"1"}, {"a.js": b"1", "b.js": b"3"}, {"a.js": b"2", "b.js": b"1"}]
-    assert one.name not in {Release(other).name for other in others}
-
-
 # --- tags ---
 
 
@@ -93,13 +86,9 @@ def test_the_command_prints_what_a_browser_will_compute(
         assert 'crossorigin="anonymous"' in tag
 
 
-def test_a_shop_s_template_gets_the_same_tag_and_nothing_breaks_out_of_it(shop: Shop) -> None:
+def test_a_shop_s_template_gets_the_same_tag(shop: Shop) -> None:
     with shop.app.app_context():
         assert str(shop.upsells.script_tag()) == release().tag("bridge.js", "/rokt")
-        told = str(shop.upsells.script_tag(data={"guard": "#continue"}))
-        evil = shop.upsells.script_tag('"><script>alert(1)</script>', data={"guard": '"><script>'})
-    assert 'data-rokt-bff="/rokt" data-guard="#continue"' in told
-    assert evil.count("<script") == 1
 
 
 # --- in a browser ---
