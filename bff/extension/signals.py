@@ -95,7 +95,7 @@ upsell_call_made = _signals.signal(
     "upsell-call-made",
     doc=(
         "A call to Rokt ended: ``session_ref``, ``call``, ``started_at``, ``milliseconds``, "
-        "``attempt``, ``outcome``, ``status``, ``request`` and ``answer`` (bodies, no headers; "
-        "attributes, further members and echoes masked), ``detail``."
+        "``attempt``, ``outcome``, ``status``, ``request`` and ``answer`` (ids, amounts, states "
+        "and codes of the bodies; attributes masked), ``detail``."
     ),
 )

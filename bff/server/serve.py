@@ -112,10 +112,6 @@ def serve(
         SchemaMismatch: The database's tables have another version.
         OSError: The port is taken.
     """
-    from waitress.server import create_server  # of the extra "server"
-
-    from bff.server.channel import Channel
-
     app, upsells = create_app(secure_cookies=secure_cookies, host=host)
     with app.app_context():
         settings = upsells.settings
@@ -125,6 +121,32 @@ def serve(
         echo("ROKT_BFF_SERVER_KEY is not set: nothing can be confirmed over HTTP.")
     if not settings.origins:
         echo("ROKT_BFF_ORIGINS is not set: only pages of this origin may call.")
+    server = _listen(app, settings, host, port)
+    stop_delivery: Callable[[], None] | None = None
+    for number in _STOPS:
+        signal.signal(number, _end)
+    # A name such as localhost may have two addresses, each with its own server.
+    listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
+    address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
+    try:
+        if settings.deliver:
+            stop_delivery = upsells.deliver_in_background(app)
+        echo(f"rokt-bff at {address}  (Ctrl-C stops it)")
+        sys.stdout.flush()
+        server.run()  # returns when a signal ends it, after its threads have finished
+    finally:
+        server.close()
+        if stop_delivery is not None:
+            stop_delivery()
+    echo("Stopped.")
+
+
+def _listen(app: Flask, settings: Settings, host: str, port: int) -> Any:
+    """Make waitress's server, with our limits; the port is open, and nothing is read yet."""
+    from waitress.server import create_server  # of the extra "server"
+
+    from bff.server.channel import Channel
+
     sockets: dict[int, Any] = {}
     server = create_server(
         app,
@@ -146,23 +168,7 @@ def serve(
     # By default waitress waits for its threads for less time than a confirm may take.
     tasks = server.task_dispatcher
     tasks.shutdown = partial(tasks.shutdown, timeout=MAX_CALL_SECONDS + 5)
-    stop_delivery: Callable[[], None] | None = None
-    for number in _STOPS:
-        signal.signal(number, _end)
-    # A name such as localhost may have two addresses, each with its own server.
-    listening = getattr(server, "effective_listen", None) or [(host, server.effective_port)]
-    address = f"http://{host}:{listening[0][1]}{settings.url_prefix}"
-    try:
-        if settings.deliver:
-            stop_delivery = upsells.deliver_in_background(app)
-        echo(f"rokt-bff at {address}  (Ctrl-C stops it)")
-        sys.stdout.flush()
-        server.run()  # returns when a signal ends it, after its threads have finished
-    finally:
-        server.close()
-        if stop_delivery is not None:
-            stop_delivery()
-    echo("Stopped.")
+    return server
 
 
 def _connections() -> int:
