@@ -1,4 +1,4 @@
-"""The Cart API client against the emulator: what is sent, and how each answer is taken."""
+"""The Cart API client against the emulator: what is sent, and the outcome of each response."""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bff.cart.held_cart import CartItem
-from bff.cart.order import OrderRow, OrderStatus
-from bff.cart.reservation import Reservation, ReserveOptions, State
+from bff.cart.reservation import Reservation
 from bff.config.settings import Settings
 from bff.rokt.calls import (
-    Call,
     Kind,
-    any_call,
     cancel_call,
-    confirm_call,
     release_call,
-    reserve_call,
 )
 from bff.rokt.client import Attempt, CartApi
 from bff.rokt.outcomes import Cause, Done, NotSent, Refused, Unknown
 from tests.support.api_client import AMPLE
-from tests.support.emulator_client import PARKING, VIP, Client
+from tests.support.emulator_client import VIP, Client
+from tests.support.rokt_calls import ask, confirm, reserve, row
 from tests.support.waiting import until
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "emulator-key"
 
 MakeApi = Callable[..., CartApi]
@@ -53,72 +46,6 @@ def make_api(emulator: Client, watched: list[Attempt]) -> MakeApi:
 @pytest.fixture
 def api(make_api: MakeApi) -> CartApi:
     return make_api()
-
-
-def ask(**more: Any) -> Call:
-    return any_call(
-        **{
-            "cart_id": "cart-1",
-            "page_identifier": "checkout.upsell",
-            "url": "https://shop.example/upsell",
-            "attributes": {},
-            "rokt_session_id": "rokt-session",
-            "accept_language": None,
-        }
-        | more
-    )
-
-
-def reserve(*lines: tuple[str, int], **more: Any) -> Call:
-    return reserve_call(
-        cart_id="cart-1",
-        lines=lines or [(PARKING, 1)],
-        rokt_session_id="rokt-session",
-        options=ReserveOptions(**more),
-    )
-
-
-def row(item: Any, quantity: int = 1) -> Reservation:
-    """Our row for an item that the emulator has reserved."""
-    seen = CartItem(
-        cart_item_id=item["cartItemId"],
-        catalog_item_id=item["cartItemId"].split(":")[-1],
-        name="Parking",
-        description="",
-        quantity=quantity,
-        unit_price=Decimal(str(item["unitPrice"])),
-        currency=item["currency"],
-    )
-    return Reservation(
-        id="row-1",
-        session_id="session-1",
-        cart_id="cart-1",
-        revision=1,
-        item=seen,
-        state=State.RESERVED,
-        quantity=item["quantity"],
-        unit_price=seen.unit_price,
-        total_price=Decimal(str(item["totalPrice"])),
-        currency=item["currency"],
-        created_at=NOW,
-        rokt_session_id="rokt-session",
-        item_reservation_id=item.get("itemReservationId"),
-    )
-
-
-def confirm(*rows: Reservation, **more: Any) -> Call:
-    given: dict[str, Any] = {"attributes": {}, "extra": {}} | more
-    order = OrderRow(
-        id="order-1",
-        session_id="session-1",
-        cart_id="cart-1",
-        quote_id=None,
-        rokt_session_id="rokt-session",
-        status=OrderStatus.CONFIRMING,
-        created_at=NOW,
-        **given,
-    )
-    return confirm_call(order, rows)
 
 
 def sent(emulator: Client) -> Any:
@@ -156,71 +83,6 @@ def test_each_call_goes_to_its_path_with_its_headers(
         assert headers.get("rokt-session-id") == (None if cancels else "rokt-session")
         assert "cookie" not in headers
         assert "authorization" not in headers
-
-
-@pytest.mark.parametrize("make", [ask, reserve, confirm])
-def test_the_shoppers_language_is_passed_on(
-    api: CartApi, emulator: Client, make: Callable[..., Call]
-) -> None:
-    api.send(make(accept_language="de-CH"), limit=AMPLE)
-    assert sent(emulator)["headers"]["accept-language"] == "de-CH"
-
-
-def test_attributes_are_passed_on(api: CartApi, emulator: Client, held: Reservation) -> None:
-    attributes = {"eventId": "77", "venueName": "Zürich Hallenstadion"}
-    release = release_call(
-        cart_id="cart-1", rows=[held], rokt_session_id="rokt-session", attributes=attributes
-    )
-    for call in (
-        ask(attributes=attributes),
-        reserve(attributes=attributes),
-        confirm(attributes=attributes),
-        release,
-    ):
-        assert isinstance(api.send(call, limit=AMPLE), Done)
-        assert sent(emulator)["body"]["attributes"] == attributes
-
-
-def test_paypal_members_are_sent_only_when_told(api: CartApi, emulator: Client) -> None:
-    api.send(reserve(is_paypal_payment=True, merchant_id="merchant-9"), limit=AMPLE)
-    body = sent(emulator)["body"]
-    assert (body["isPayPalPayment"], body["merchantId"]) == (True, "merchant-9")
-    api.send(reserve(is_paypal_payment=False), limit=AMPLE)
-    assert sent(emulator)["body"]["isPayPalPayment"] is False
-    api.send(reserve(), limit=AMPLE)
-    assert set(sent(emulator)["body"]) == {"cartId", "items"}
-
-
-def test_a_confirm_has_the_fullest_documented_items(
-    api: CartApi, emulator: Client, held: Reservation
-) -> None:
-    assert isinstance(api.send(confirm(held), limit=AMPLE), Done)
-    assert sent(emulator)["body"] == {
-        "cartId": "cart-1",
-        "orderId": "order-1",
-        "items": [
-            {
-                "cartItemId": PARKING,
-                "catalogItemId": "parking.standard",
-                "quantity": 2,
-                "currency": "USD",
-                "unitPrice": 12.5,
-                "totalPrice": 25,
-                "itemReservationId": held.item_reservation_id,
-            }
-        ],
-    }
-
-
-def test_further_members_of_a_confirm_are_added_and_replace_none_of_ours(
-    api: CartApi, emulator: Client
-) -> None:
-    extra = {"paymentType": "card", "totals": {"net": 3}, "orderId": "forged", "items": ["x"]}
-    assert isinstance(api.send(confirm(extra=extra), limit=AMPLE), Done)
-    body = sent(emulator)["body"]
-    assert body["paymentType"] == "card"
-    assert body["totals"] == {"net": 3}
-    assert (body["orderId"], body["items"]) == ("order-1", [])
 
 
 @pytest.mark.parametrize(
@@ -292,12 +154,12 @@ def test_beyond_the_limit_of_calls_at_a_time_nothing_is_sent(
     emulator.faults("any", {"kind": "delay", "seconds": 0.6})
     first = threading.Thread(target=api.send, args=[ask()], kwargs={"limit": AMPLE})
     first.start()
-    until(lambda: not api.bulkhead._calls._value)  # the first one has the only place
-    assert isinstance(api.send(reserve(), limit=AMPLE), Done)  # it waited for the place
+    until(lambda: not api.bulkhead._calls._value)  # the first one has the only slot
+    assert isinstance(api.send(reserve(), limit=AMPLE), Done)  # it waited for the slot
     first.join()
 
 
-def test_a_place_is_given_back_whatever_happens(make_api: MakeApi, emulator: Client) -> None:
+def test_a_slot_is_freed_whatever_happens(make_api: MakeApi, emulator: Client) -> None:
     api = make_api(max_calls=1)
     for kind in ("drop", "truncate", "malformed"):
         emulator.faults("reserve", {"kind": kind})
