@@ -1,10 +1,11 @@
 """What all tests share: an emulator of Rokt, databases, and shops wired to them.
 
 A test that uses a shop or a database runs on each kind of database. In the folders of
-``ANY_DATABASE`` it runs on SQLite, unless it is marked ``both_databases``. The marker ``sqlite``
-keeps a test of SQLite's files to SQLite, ``postgresql`` a test of locked rows to PostgreSQL.
-``--database`` names one kind for a quick run, or ``both`` for all folders. Where PostgreSQL cannot
-be started its tests are skipped, and the summary says so; with CI=true that is a failure.
+``ANY_DATABASE`` it runs on SQLite. In those of ``RULES`` a parametrized test runs on PostgreSQL
+with its first case alone. Markers change that for a test: ``both_databases``, ``sqlite`` (it is
+about SQLite's files), ``postgresql`` (about locked rows). ``--database`` names one kind for a quick
+run, or ``both`` for everything. Where PostgreSQL cannot be started its tests are skipped, and the
+summary says so; with CI=true that is a failure.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ ORDER = (
 # What these folders test does not depend on the kind of database: one kind will do.
 ANY_DATABASE = ("integration/web", "integration/extension", "integration/rokt", "security", "demo")
 
+# Here a test's first case runs on both, its further cases on SQLite: they are about a rule.
+RULES = ("integration/checkout", "integration/outbox", "integration/ops")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -56,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "sqlite: is about SQLite's files, and runs on SQLite alone",
         "postgresql: is about PostgreSQL's locks, and runs there alone",
-        "both_databases: runs on both though its folder does not",
+        "both_databases: runs on both with all its cases, whatever its folder",
     ):
         config.addinivalue_line("markers", marker)
 
@@ -177,5 +181,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place_in(ORDER, item))
+    if config.getoption("--database") is None:
+        again = set(further_cases(items))
+        items[:] = [item for item in items if item not in again]
+        config.hook.pytest_deselected(items=list(again))
+
+
+def further_cases(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    """Give the cases on PostgreSQL of rules of which a case runs there already."""
+    seen = set()
+    for item in items:
+        if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+            continue
+        both = item.get_closest_marker("both_databases") or place_in(RULES, item) == len(RULES)
+        if item.callspec.params.get("database_kind") != "postgresql" or both:
+            continue
+        test = (item.path, item.originalname)
+        if test in seen and not item.get_closest_marker("postgresql"):
+            yield item
+        seen.add(test)

@@ -42,7 +42,7 @@ def judged(
         row: [
             (case.name, campaign.submit(case))
             for case in some
-            if database in ("both", case.database)
+            if database in (None, "both", case.database)
         ]
         for row, some in rows.items()
     }

@@ -23,6 +23,8 @@ def _line(module: str, line: str, instead: str, test: str) -> Defence:
 GUARD = "tests/integration/web/test_guard.py::test_"
 WALK = "tests/security/test_closed_routes.py::test_no_route_lets_anybody_in_who_may_not_and_nothing_changes"
 HARD = "tests/integration/server/test_insecure_settings.py::test_"
+SECURITY = "tests/unit/config/test_security.py::test_"
+CLIENTS = "tests/unit/web/test_rate_limits.py::test_"
 LIMITS = "tests/integration/web/test_rate_limits.py::test_"
 BOUNDS = "tests/integration/web/test_bounds.py::test_"
 HEADERS = "tests/integration/server/test_headers.py::test_"
@@ -196,24 +198,24 @@ DEFENCES: Mapping[str, Defence] = {
     "secrets are long": _line(
         "config/security.py",
         "if 0 < len(key) < SHORTEST_SECRET and not is_developed(settings):", "if False:",
-        f"{HARD}a_short_secret_is_refused_unless_rokt_is_the_emulator",
+        f"{SECURITY}a_short_secret_is_refused_unless_rokt_is_the_emulator",
     ),
     "secrets are different ones": _line(
         "config/security.py", "if secret and (other := first.setdefault(secret, name)) != name:",
         "if secret and (other := first.setdefault(name, name)) != name:",
-        f"{HARD}no_secret_is_another_one_too",
+        f"{SECURITY}no_secret_is_another_one_too",
     ),
     "pages come by TLS": _line(
         "config/security.py", "yield from _addresses(settings)", "pass",
-        f"{HARD}pages_come_by_tls_or_from_this_machine",
+        f"{SECURITY}pages_come_by_tls_or_from_this_machine",
     ),
     "a shop's cookie goes by TLS": _line(
         "config/security.py", "yield from _shop(settings, config)", "pass",
-        f"{HARD}a_shop_s_cookie_goes_by_tls_outside_of_development",
+        f"{SECURITY}a_shop_s_cookie_goes_by_tls_outside_of_development",
     ),
     "a server that others reach is behind TLS": _line(
         "config/security.py", "yield from _open_host(settings, config, host)", "pass",
-        f"{HARD}a_server_that_others_reach_is_behind_tls",
+        f"{SECURITY}a_server_that_others_reach_is_behind_tls",
     ),
     # --- money ---
     "what is dearer than was seen is not charged": _line(
@@ -335,11 +337,11 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "a network of version 6 is one client": _line(
         "web/rate_limits.py", 'return f"{IPv6Address(int(address) >> 64 << 64)}/64"',
-        "return str(address)", f"{LIMITS}a_client_is_its_address_or_its_network_of_64_bits",
+        "return str(address)", f"{CLIENTS}a_client_is_its_address_or_its_network_of_64_bits",
     ),
     "an unknown proxy is not everybody": _line(
         "web/rate_limits.py", "if forwarded and not is_known and address.is_private:", "if False:",
-        f"{LIMITS}nobody_is_counted_as_the_proxy_that_all_come_through",
+        f"{CLIENTS}nobody_is_counted_as_the_proxy_that_all_come_through",
     ),
     "nobody waits for a counter": _line(
         "web/rate_limits.py", '"socket_timeout": REDIS_SECONDS,', '"socket_timeout": 10.0,',
@@ -373,7 +375,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "a body has a depth": _line(
         "web/json_body.py", "if _is_deeper(data, MAX_DEPTH):", "if False:",
-        "tests/integration/web/test_bad_input.py::test_a_body_may_be_nested_32_deep_and_no_deeper",
+        "tests/unit/web/test_json_body.py::test_a_body_may_be_nested_32_deep_and_no_deeper",
     ),
     "what a shop adds to a confirm has a size": _line(
         "web/schemas/fields.py", "if len(value) > MAX_MEMBERS:", "if False:",

@@ -25,7 +25,7 @@ from tests.browser.pages.site import ORIGINS, Site, running_site
 from tests.browser.pages.tab import Tab, watch_page
 from tests.browser.stand_in.checkout import NARROW, WIDE
 from tests.conftest import ready
-from tests.support.databases import Databases
+from tests.support.databases import KINDS, Databases
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +74,7 @@ def running(
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     asked = request.config.getoption("--database")
-    kind = "sqlite" if asked == "both" else asked
+    kind = asked if asked in KINDS else "sqlite"
     ready(databases, kind)
     with (
         databases.maker(kind, folder) as new_database,

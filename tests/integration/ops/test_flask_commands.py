@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,49 +105,11 @@ def test_redrive_says_that_there_is_no_such_order(shop: Shop) -> None:
     assert "There is no such order" in told.output
 
 
-def test_redrive_leaves_what_is_confirmed_alone(shop: Shop) -> None:
-    sell(shop)
-    rokt(shop, "redrive", "--all")
-    rokt(shop, "deliver", "--once")
-    assert status_of(shop) == "confirmed"
-    assert len(shop.calls("confirm")) == 1
-
-
 @pytest.mark.parametrize("arguments", [[], ["A-1", "--all"]])
 def test_redrive_asks_which_order(shop: Shop, arguments: list[str]) -> None:
     refused = rokt(shop, "redrive", *arguments)
     assert refused.exit_code == 2
     assert "--all" in refused.output
-
-
-def test_the_doctor_is_content_with_a_healthy_shop(make_shop: Callable[..., Shop]) -> None:
-    shop = make_shop()
-    sell(shop)
-    found = rokt(shop, "doctor")
-    assert found.exit_code == 0, found.output
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"api_key": "wrong"}, "rokt_key"),
-        ({"api_url": "http://127.0.0.1:9"}, "rokt"),
-    ],
-)
-def test_the_doctor_tells_what_is_wrong_with_the_way_to_rokt(
-    make_shop: Callable[..., Shop], settings: dict[str, str], named: str
-) -> None:
-    found = rokt(make_shop(**settings), "doctor")
-    assert found.exit_code == 1
-    assert f"{named}:" in found.output
-    assert "wrong" not in found.output.split(":")[0]
-
-
-def test_the_doctor_names_an_order_that_needs_a_refund(shop: Shop) -> None:
-    sell(shop, "A-77", {"kind": "status", "status": 422})
-    found = rokt(shop, "doctor")
-    assert found.exit_code == 1
-    assert "A-77" in found.output
 
 
 def test_the_doctor_says_that_the_tables_are_missing(shop: Shop) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError
 
 from bff.cart.held_cart import CartItem, Update
 from bff.cart.order import Purchase
-from bff.errors import InvalidInput, SchemaMismatch, SessionMoved, StoreUnavailable, Unauthorized
+from bff.errors import InvalidInput, SessionMoved, StoreUnavailable, Unauthorized
 from bff.store import engine as engines
 from bff.store.database import Store
 from bff.store.handles import hash_handle, new_handle
@@ -192,27 +192,6 @@ def test_a_rotated_handle_is_worthless(shop: Shop, shopper: Shopper) -> None:
             verb(old)
     with pytest.raises(SessionMoved):
         checkout.rotate(old)
-
-
-def test_creating_the_schema_twice_is_harmless(database: Store) -> None:
-    create(database)
-    assert database.create_schema() is False
-    assert find(database) is not None
-
-
-def test_a_database_without_tables_is_told_with_its_cure(new_database: NewDatabase) -> None:
-    store = Store(new_database(empty=True))
-    with pytest.raises(SchemaMismatch, match="init-db"):
-        store.check_schema()
-    store.close()
-
-
-def test_a_database_of_another_version_is_refused_and_left_alone(database: Store) -> None:
-    with database.write() as connection:
-        connection.execute(text("UPDATE rokt_bff_version SET version_num = '0099'"))
-    for check in (database.check_schema, database.create_schema):
-        with pytest.raises(SchemaMismatch, match="0099"):
-            check()
 
 
 def read_it(store: Store) -> None:
