@@ -64,7 +64,7 @@ def deliver_command(once: bool) -> None:
     Runs until SIGINT or SIGTERM. Also releases what shoppers left reserved, and deletes old rows.
     """
     with _migrated() as parts, _until_a_signal() as stop:
-        worker = parts.checkout.worker
+        worker = parts.worker
         if once:
             released, attempts = worker.deliver_once(stop)
             click.echo(f"Attempted {attempts} calls, and released {released} items.")
@@ -98,7 +98,7 @@ def purge_command() -> None:
     Deletes sessions that ended a week ago, and orders that were settled three months ago.
     """
     with _migrated() as parts:
-        released, purged = parts.checkout.worker.purge_once()
+        released, purged = parts.worker.purge_once()
     click.echo(f"Deleted {purged} sessions, orders and calls, and released {released} items.")
 
 
@@ -116,7 +116,7 @@ def redrive_command(order_id: str | None, everything: bool) -> None:
     with _migrated() as parts:
         if order_id is not None:
             parts.checkout.order(order_id)  # raises if it does not exist
-        count = redrive(parts.store, parts.settings, system_time(), order_id)
+        count = redrive(parts.store, parts.outbox, order_id)
     click.echo(f"{count} calls are owed again.")
 
 
@@ -141,7 +141,7 @@ def doctor_command() -> None:
     parts = _parts()
     findings = [
         *examine_database(parts.store, system_time()),
-        *examine_rokt(parts.settings, parts.checkout.api),
+        *examine_rokt(parts.settings, parts.api),
         *examine_settings(parts.settings, current_app.config),
     ]
     for finding in findings:

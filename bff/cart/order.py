@@ -1,8 +1,4 @@
-"""The rows of paid orders: written once, and where each stands.
-
-What of an order stands at Rokt is in its items' rows, in ``bff.ledger``; an order's status is
-what they say.
-"""
+"""A paid order: what the shop says of it, its items, its status and its errors. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +13,74 @@ from bff.cart.reservation import Reservation, State
 from bff.cart.shown_cart import Item, totals_of, view_reservation
 
 
+class OrderStatus(StrEnum):
+    """Where an order's upsell stands."""
+
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    REFUND_NEEDED = "refund_needed"
+    CANCELLED = "cancelled"
+
+
+class OrderError(StrEnum):
+    """What is wrong with an order, for programs. The order's ``last_error`` is for people."""
+
+    QUOTE_BOUGHT = "quote_bought"
+    ITEM_BOUGHT = "item_bought"
+    CONFIRM_PENDING = "confirm_pending"
+    CONFIRM_REFUSED = "confirm_refused"
+    CONFIRM_GIVEN_UP = "confirm_given_up"
+    PARTLY_CONFIRMED = "partly_confirmed"
+    RESERVE_PENDING = "reserve_pending"
+    NOT_RESERVED = "not_reserved"
+    CANCEL_FAILED = "cancel_failed"
+    NOT_CANCELLABLE = "not_cancellable"
+
+
+# Two orders paid for the same item. Rokt did nothing wrong, so only a named order is redriven.
+PAID_TWICE = frozenset({OrderError.QUOTE_BOUGHT, OrderError.ITEM_BOUGHT})
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What the shop says of a paid order.
+
+    Attributes:
+        order_id: The shop's id of the order, unique.
+        quote_id: The quote that was charged. None: the session's last quote.
+        attributes: What Rokt is told of the shopper with the confirm.
+        extra: Further members of the confirm's body, as Rokt's documentation asks of the shop.
+        accept_language: The shopper's language. None: the call came from a server, so the language
+            of the quote counts.
+        insists: The shop itself named the quote. The same order with another quote is a conflict.
+    """
+
+    order_id: str
+    quote_id: str | None
+    attributes: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    accept_language: str | None = field(default=None, repr=False)
+    insists: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """A paid order as stored. ``attributes`` and ``extra`` go into the body of confirm.
+    """A paid order as stored.
 
-    ``quote_id``: the quote that it bought. ``named_quote_id``: the one that the shop named, which
-    another order may have bought.
+    Attributes:
+        id: The shop's id of the order.
+        session_id: Our id of the shopper's session.
+        cart_id: The cart that it was bought from.
+        quote_id: The quote that it bought. None: it had none, or another order had bought it.
+        rokt_session_id: Rokt's session id.
+        status: Where its upsell stands.
+        created_at: When the shop said that it is paid.
+        attributes: A part of the confirm's body.
+        extra: Further members of the confirm's body.
+        accept_language: The shopper's language, for a header.
+        last_error: What went wrong last, for people.
+        error_code: The same for programs.
+        named_quote_id: The quote that the shop named.
     """
 
     id: str
@@ -36,63 +94,24 @@ class OrderRow:
     extra: Mapping[str, Any] = field(repr=False)
     accept_language: str | None = field(default=None, repr=False)
     last_error: str | None = None
+    error_code: OrderError | None = None
     named_quote_id: str | None = None
-
-
-def view_order(
-    order: OrderRow,
-    rows: Iterable[Reservation],
-    *,
-    attempts: int,
-    next_attempt_at: datetime | None,
-) -> Order:
-    """Show an order with its items."""
-    items = tuple(view_reservation(row) for row in rows)
-    return Order(
-        order_id=order.id,
-        cart_id=order.cart_id,
-        status=order.status,
-        items=items,
-        totals=totals_of(items),
-        attempts=attempts,
-        next_attempt_at=next_attempt_at,
-        last_error=order.last_error,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """What the shop says of a paid order. ``quote_id`` None: the session's last quote.
-
-    ``insists``: the shop named the quote itself, so that an order known with another is wrong.
-
-    ``extra``: further members of confirm's body, as Rokt's documentation has them for you.
-    ``accept_language``: the shopper's; None where the shop's own server or a payment provider
-    calls, and then the one that the quote was asked for with counts.
-    """
-
-    order_id: str
-    quote_id: str | None
-    attributes: Mapping[str, str] = field(repr=False)
-    extra: Mapping[str, Any] = field(repr=False)
-    accept_language: str | None = field(default=None, repr=False)
-    insists: bool = False
-
-
-class OrderStatus(StrEnum):
-    """Where an order's upsell stands."""
-
-    CONFIRMING = "confirming"
-    CONFIRMED = "confirmed"
-    REFUND_NEEDED = "refund_needed"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A paid order's upsell. ``attempts`` counts the calls of confirm so far.
+    """A paid order's upsell, as a shop sees it.
 
-    ``next_attempt_at`` is set while one is owed; ``last_error`` says what went wrong last.
+    Attributes:
+        order_id: The shop's id of the order.
+        cart_id: The cart that it was bought from.
+        status: Where the upsell stands.
+        items: The items that were paid for, each with its own ``status``.
+        totals: Currency → sum of the items' total prices.
+        attempts: How many confirm calls were made so far.
+        next_attempt_at: When the next one is due. None: none is owed.
+        last_error: What went wrong last, for people.
+        error_code: The same for programs: a value of ``OrderError``.
     """
 
     order_id: str
@@ -103,10 +122,36 @@ class Order:
     attempts: int = 0
     next_attempt_at: datetime | None = None
     last_error: str | None = None
+    error_code: OrderError | None = None
+
+
+def view_order(
+    order: OrderRow,
+    rows: Iterable[Reservation],
+    *,
+    attempts: int,
+    next_attempt_at: datetime | None,
+) -> Order:
+    """Return an order as a shop sees it."""
+    items = tuple(view_reservation(row) for row in rows)
+    return Order(
+        order_id=order.id,
+        cart_id=order.cart_id,
+        status=order.status,
+        items=items,
+        totals=totals_of(items),
+        attempts=attempts,
+        next_attempt_at=next_attempt_at,
+        last_error=order.last_error,
+        error_code=order.error_code,
+    )
 
 
 def order_status(states: Iterable[State]) -> OrderStatus:
-    """Sum up an order's items: one that needs a refund is never hidden by the others."""
+    """Return the status of an order with items in these states.
+
+    One item that needs a refund is never hidden by the others.
+    """
     found = set(states)
     if State.REFUND_NEEDED in found:
         return OrderStatus.REFUND_NEEDED

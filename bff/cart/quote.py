@@ -1,8 +1,6 @@
-"""The shapes that callers see (Cart, Item, Quote, Order), made from held lines and reservations.
+"""Quotes: what may be charged, what was rejected, and which prices changed. Pure.
 
-Pure: what is in a quote, what counts as rejected, which price changes need consent, what an
-order's status is. What a cart shows is for ``bff.showing``, how they look as JSON for
-``bff.answering``.
+A price above the one that the shopper saw or consented to is not in a quote's items.
 """
 
 from __future__ import annotations
@@ -17,12 +15,20 @@ from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.cart.shown_cart import Item, totals_of, view_reservation
 from bff.money import to_minor
 
-NOTHING_ELSE = ReserveOptions()
+NO_OPTIONS = ReserveOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What of a line is not in the quote: ``quantity`` of it, for a ``Reason``."""
+    """A part of a line that is not in the quote.
+
+    Attributes:
+        cart_item_id: The line.
+        catalog_item_id: The product.
+        name: The product's name.
+        quantity: How many of the line are not in the quote.
+        reason: A value of ``Reason``.
+    """
 
     cart_item_id: str
     catalog_item_id: str
@@ -33,7 +39,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """Rokt locked another unit price than the shopper saw or consented to."""
+    """Rokt locked another unit price than the shopper saw or consented to.
+
+    Attributes:
+        cart_item_id: The line.
+        before: The unit price that the shopper saw or consented to.
+        after: The unit price that Rokt locked.
+    """
 
     cart_item_id: str
     before: Decimal
@@ -42,12 +54,21 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What may be charged now: ``items`` and ``totals`` are locked at Rokt until ``expires_at``.
+    """What may be charged now.
 
-    ``expires_at`` is None when nothing is reserved or Rokt did not say. ``cart_version`` is
-    the held cart's at the moment of asking; ``reservation_ids`` stand behind ``items``;
-    ``wish`` is what the shop asked with, should an item have to be reserved again at confirm.
-    ``former``: cart item id → the ids that its line had before, on another load of the page.
+    Attributes:
+        quote_id: Our id of the quote.
+        cart_id: The cart that it is for.
+        items: What may be charged, at the prices that Rokt locked.
+        rejected: What is not in it, and why.
+        price_changes: Items whose price differs from the one that the shopper saw. A dearer one
+            without consent is not in ``items``.
+        totals: Currency → sum of the items' total prices.
+        expires_at: Until when Rokt holds all items. None: nothing is reserved, or Rokt set no end.
+        cart_version: The version of the cart that was reserved.
+        reservation_ids: The ids of the reservation rows behind ``items``.
+        options: What the shop passed to reserve, in case that an item is reserved again at confirm.
+        former: Cart item id → the ids that its line had on earlier loads of the page.
     """
 
     quote_id: str
@@ -59,17 +80,20 @@ class Quote:
     expires_at: datetime | None
     cart_version: int = 0
     reservation_ids: tuple[str, ...] = ()
-    wish: ReserveOptions = field(default_factory=ReserveOptions, repr=False)
+    options: ReserveOptions = field(default_factory=ReserveOptions, repr=False)
     former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def total(self) -> Decimal:
         """The one sum to charge; 0 for an empty quote.
 
-        Raises ``ValueError`` when the items are in several currencies: use ``totals`` then.
+        Raises:
+            ValueError: The items are in several currencies. Use ``totals`` then.
         """
         if len(self.totals) > 1:
-            raise ValueError(f"the quote is in several currencies: {', '.join(self.totals)}")
+            raise ValueError(
+                f"The quote has several currencies ({', '.join(self.totals)}): use its totals."
+            )
         return next(iter(self.totals.values()), Decimal(0))
 
 
@@ -78,13 +102,16 @@ def make_quote(
     cart: HeldCart,
     rows: Sequence[Reservation],
     unanswered: Mapping[str, Reason],
-    wish: ReserveOptions = NOTHING_ELSE,
+    options: ReserveOptions = NO_OPTIONS,
 ) -> Quote:
-    """Decide what may be charged. Source of the rules: design, "Rules of the held cart" 10.
+    """Return the quote of a cart. This decides what may be charged.
 
-    ``rows``: the reserved or rejected row of each line asked for or kept. ``unanswered``:
-    cart item id → passing reason, for lines that Rokt did not answer for. A dearer item
-    without consent is told as a price change and is not among the items.
+    Args:
+        quote_id: The id of the new quote.
+        cart: The held cart.
+        rows: The reserved or rejected row of each line, if it has one.
+        unanswered: Cart item id → a passing reason, for lines without a response from Rokt.
+        options: What the shop passed to reserve.
     """
     items: list[Item] = []
     rejected: list[Rejected] = []
@@ -125,7 +152,7 @@ def make_quote(
         expires_at=min(ends, default=None),
         cart_version=cart.version,
         reservation_ids=tuple(row.id for row in charged),
-        wish=wish.members(),
+        options=options.members(),
         former={line.item.cart_item_id: line.former for line in cart.lines if line.former},
     )
 
@@ -141,5 +168,5 @@ def _rejected(item: CartItem, quantity: int, reason: str) -> Rejected:
 
 
 def says_the_same(one: Quote, other: Quote) -> bool:
-    """Tell whether two quotes differ in nothing that a shopper could see."""
+    """Return whether two quotes are the same for a shopper."""
     return replace(one, quote_id="", cart_version=0) == replace(other, quote_id="", cart_version=0)

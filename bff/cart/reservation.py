@@ -54,8 +54,15 @@ class Reason(StrEnum):
     BUSY = "busy"
 
 
-# Of an order's item: another order of the session had bought the line.
+# The states of a row that a cart shows.
+OPEN_STATES = (State.RESERVED, State.REJECTED)
+
+# The reason of an order's item: another order of the session had bought the line.
 BOUGHT_BEFORE = "bought_before"
+
+# How long Rokt may hold an item whose reserve had no response. Rokt does not document how long a
+# reservation lasts. An hour is longer than any checkout.
+UNANSWERED_FOR = timedelta(hours=1)
 
 
 # Reasons that say nothing about the item: the next reserve asks again.
@@ -191,10 +198,46 @@ def _usable(row: Reservation, now: datetime, margin: timedelta) -> bool:
     return row.granted_at is not None and row.expires_at - row.granted_at < margin
 
 
-def ask_for(
-    line: Line, cart: HeldCart, *, row_id: str, session_id: str, rokt_session_id: str, now: datetime
+def accepted_price(
+    line: Line, stale: Iterable[Reservation], accepted: Mapping[str, Decimal]
+) -> Decimal | None:
+    """Return the unit price that the shopper consented to for a line, or None. Pure.
+
+    A consent stays valid when the reservation of the same line is renewed. A line that changed
+    since is another offer, perhaps in another currency.
+
+    Args:
+        line: The held line.
+        stale: Its reservations before, with the prices that were consented to.
+        accepted: Cart item id → the unit price that the shopper consents to now.
+    """
+    given = accepted.get(line.item.cart_item_id)
+    before = [row.accepted_price for row in stale if row.is_for(line)]
+    return given if given is not None else next((x for x in before if x is not None), None)
+
+
+def row_of_line(
+    line: Line,
+    cart: HeldCart,
+    *,
+    row_id: str,
+    session_id: str,
+    rokt_session_id: str,
+    now: datetime,
+    order_id: str | None = None,
 ) -> Reservation:
-    """Make the row of a line that is about to be asked for, as the shopper saw it."""
+    """Return a new row for a held line, as the shopper saw it.
+
+    Args:
+        line: The held line.
+        cart: The cart that holds it.
+        row_id: The id of the new row.
+        session_id: The id of the shopper's session.
+        rokt_session_id: Rokt's session id, as the Web SDK gave it.
+        now: The current time.
+        order_id: The order that buys the line by quantity, without a reservation. None: the row
+            is about to be reserved.
+    """
     item = line.item
     return Reservation(
         id=row_id,
@@ -202,12 +245,44 @@ def ask_for(
         cart_id=cart.cart_id,
         revision=line.revision,
         item=item,
-        state=State.ASKED,
+        state=State.ASKED if order_id is None else State.CONFIRMING,
         quantity=item.quantity,
         unit_price=item.unit_price,
         total_price=item.total_price,
         currency=item.currency,
         created_at=now,
         rokt_session_id=rokt_session_id,
+        order_id=order_id,
+        by_quantity=order_id is not None,
         position=cart.lines.index(line),
+    )
+
+
+def reserved_again(row: Reservation, *, row_id: str, order_id: str, now: datetime) -> Reservation:
+    """Return a copy of a quoted row for an order whose reservation is gone."""
+    return replace(
+        row,
+        id=row_id,
+        state=State.CONFIRMING,
+        order_id=order_id,
+        item_reservation_id=None,
+        expires_at=None,
+        created_at=now,
+        reason=None,
+        by_quantity=False,
+        cancel_requested=False,
+    )
+
+
+def bought_before(row: Reservation, *, row_id: str, order_id: str, now: datetime) -> Reservation:
+    """Return a copy of a quoted row for an order, whose line another order has bought."""
+    again = reserved_again(row, row_id=row_id, order_id=order_id, now=now)
+    return replace(again, state=State.REFUND_NEEDED, reason=BOUGHT_BEFORE)
+
+
+def unanswered_items(rows: Iterable[Reservation], now: datetime) -> frozenset[str]:
+    """Return the cart item ids that Rokt may hold because of a reserve without a response."""
+    since = now - UNANSWERED_FOR
+    return frozenset(
+        row.item.cart_item_id for row in rows if row.state is State.ASKED and row.created_at > since
     )

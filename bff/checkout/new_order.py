@@ -1,7 +1,7 @@
-"""A paid order as it is written down: its items, the call owed, and the cart that follows it.
+"""Writes a paid order: its items, the confirm that it owes, and the cart that follows it.
 
-All of it in the caller's one transaction: from its end on, the purchase cannot get lost. Nothing
-here calls Rokt.
+Everything is in the caller's one transaction. When that ends, the purchase cannot be lost. Rokt
+is not called here.
 """
 
 from __future__ import annotations
@@ -9,152 +9,162 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from bff.cart.held_cart import after_confirm
-from bff.cart.order import OrderRow, OrderStatus, Purchase
+from bff.cart.order import (
+    Order,
+    OrderError,
+    OrderRow,
+    OrderStatus,
+    Purchase,
+    order_status,
+    view_order,
+)
 from bff.cart.quote import Quote
-from bff.cart.reservation import Reservation, State
-from bff.checkout.order_rows import anew, bought_before, by_quantity
+from bff.cart.reservation import (
+    OPEN_STATES,
+    Reservation,
+    State,
+    bought_before,
+    reserved_again,
+    row_of_line,
+)
+from bff.cart.shown_cart import Cart, view_cart
 from bff.config.settings import Settings
 from bff.errors import Code, NotFound
-from bff.outbox import queue as outbox
-from bff.outbox.queue import OwedCall
+from bff.outbox.expiry import gone
+from bff.outbox.queue import Outbox, OwedCall
 from bff.outbox.releases import Releases
 from bff.rokt.calls import confirm_call
-from bff.store import orders as order_book
-from bff.store import reservations as ledger
 from bff.store.database import new_id
-from bff.store.orders import LINE_TWICE, TWICE
+from bff.store.orders import add_order, quotes_of_orders
 from bff.store.quotes import find_quote
+from bff.store.reservations import (
+    add_reservations,
+    change,
+    items_bought,
+    rows_by_id,
+    rows_of_session,
+)
 from bff.store.sessions import Session, save_cart
 
 log = logging.getLogger(__name__)
 
-
 UNQUOTED = (
-    "order %r has no upsell though the shopper holds %d items: call reserve() before the charge, "
-    "and confirm what it quoted"
+    "Order %r was confirmed without a quote, so its %d held items were not bought. Call reserve() "
+    "before charging and pass its quote_id to confirm()."
 )
+QUOTE_BOUGHT = "the quote was confirmed before, for another order"
+ITEM_BOUGHT = "an item of the quote was confirmed before, for another order"
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """The calls that a new order owes: its confirm, and releases of what was not bought.
+class NewOrder:
+    """An order that was just written.
 
-    ``renews``: the confirm has items to be reserved again first, perhaps out of what the
-    releases give back. ``is_paid_twice``: it paid for what another order had bought.
+    Attributes:
+        order: The order as a shop sees it.
+        cart: The cart that follows it, as a page shows it.
+        confirm: The call that it owes, if any.
+        releases: The calls that give back what was not bought.
+        renews: Items must be reserved again before the confirm, perhaps from what is released.
     """
 
+    order: Order
+    cart: Cart
     confirm: OwedCall | None
     releases: list[OwedCall]
     renews: bool = False
-    is_paid_twice: bool = False
 
 
 class NewOrders:
     """Writes paid orders."""
 
-    def __init__(self, settings: Settings, releasing: Releases) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, releases: Releases) -> None:
         self._settings = settings
-        self._releasing = releasing
+        self._outbox = outbox
+        self._releases = releases
 
     def record(
         self, connection: Connection, session: Session, purchase: Purchase, now: datetime
-    ) -> Recorded:
+    ) -> NewOrder:
         """Write a new order.
 
-        Raises ``NotFound`` for a named quote that this session never had.
+        Raises:
+            NotFound: The session never had the quote that the purchase names.
         """
         quote = find_quote(connection, session.id, purchase.quote_id)
         if quote is None and purchase.quote_id is not None:
             raise NotFound("This session has no such quote.", code=Code.QUOTE_NOT_FOUND)
-        had_quote = quote is not None
-        language = purchase.accept_language or (quote.wish.accept_language if quote else None)
-        purchase = replace(purchase, accept_language=language)
-        if quote is not None and order_book.order_of_quote(connection, session.id, quote.quote_id):
-            if purchase.quote_id is not None and quote.reservation_ids:
-                self._record_twice(connection, session, purchase, quote, now)
-                return Recorded(None, [], is_paid_twice=True)
-            quote = None  # it was bought, or had nothing to buy: this order has no upsell
-        rows = self._items(connection, session, quote, purchase, now) if quote else []
-        if not had_quote:
-            rows += self._unreserved(connection, session, purchase, now)
+        if purchase.accept_language is None and quote is not None:
+            purchase = replace(purchase, accept_language=quote.options.accept_language)
+        if quote is None:
+            rows = self._unreserved(connection, session, purchase, now)
+            return self._write(connection, session, purchase, None, rows, now)
+        before = quotes_of_orders(connection, session.id, quote.cart_id)
+        if quote.quote_id not in before:
+            rows = self._items(connection, session, quote, purchase, before, now)
+            return self._write(connection, session, purchase, quote, rows, now)
+        if purchase.quote_id is None or not quote.reservation_ids:
+            # The last quote belongs to another order, so this order has no upsell.
+            return self._write(connection, session, purchase, None, [], now)
+        return self._write_twice_paid(connection, session, purchase, quote, now)
+
+    def _write(
+        self,
+        connection: Connection,
+        session: Session,
+        purchase: Purchase,
+        quote: Quote | None,
+        rows: Sequence[Reservation],
+        now: datetime,
+    ) -> NewOrder:
         buys = [row for row in rows if row.state is State.CONFIRMING]
-        order = OrderRow(
-            id=purchase.order_id,
-            session_id=session.id,
-            cart_id=quote.cart_id if quote else session.cart.cart_id,
+        error = None if len(buys) == len(rows) else OrderError.ITEM_BOUGHT
+        cart_id = quote.cart_id if quote else session.cart.cart_id
+        order = _order_row(session, purchase, cart_id, rows, now)
+        order = replace(
+            order,
             quote_id=quote.quote_id if quote else None,
-            rokt_session_id=rows[0].rokt_session_id if rows else session.rokt_session_id,
-            status=OrderStatus.CONFIRMED,
-            created_at=now,
-            attributes=purchase.attributes,
-            extra=purchase.extra,
-            accept_language=purchase.accept_language,
-            named_quote_id=purchase.quote_id,
-            last_error=None if len(buys) == len(rows) else LINE_TWICE,
+            error_code=error,
+            last_error=error and ITEM_BOUGHT,
         )
-        order_book.add_order(connection, order)
-        order_book.sum_up(connection, order.id)
-        released = self._start_new_cart(connection, session, quote, rows, language, now)
-        if not buys and (rows or not self._settings.confirm_every_order):
-            return Recorded(None, released, is_paid_twice=bool(rows))
-        owed = self._owe_confirm(connection, order, now)
-        renews = any(row.item_reservation_id is None and not row.by_quantity for row in buys)
-        return Recorded(owed, released, renews, is_paid_twice=len(buys) < len(rows))
+        add_order(connection, order)
+        cart, releases = self._start_new_cart(connection, session, purchase, quote, rows, now)
+        confirm = None
+        if buys or (not rows and self._settings.confirm_every_order):
+            call = confirm_call(order, buys)
+            confirm = self._outbox.owe(connection, call, buys, order=order, claimed=True)
+        renews = bool(gone(buys, now))
+        return NewOrder(_view(order, rows, confirm, now), cart, confirm, releases, renews)
 
-    def _owe_confirm(self, connection: Connection, order: OrderRow, now: datetime) -> OwedCall:
-        """Owe the confirm of what the order buys, for this process to send at once."""
-        buys = [
-            row
-            for row in ledger.rows_of_order(connection, order.id)
-            if row.state is State.CONFIRMING
-        ]
-        return outbox.enqueue(
-            connection,
-            confirm_call(order, buys),
-            session_id=order.session_id,
-            order_id=order.id,
-            subjects=[row.id for row in buys],
-            now=now,
-            deadline=now + timedelta(seconds=self._settings.confirm_deadline),
-            in_line=True,
-        )
-
-    def _record_twice(
+    def _write_twice_paid(
         self,
         connection: Connection,
         session: Session,
         purchase: Purchase,
         quote: Quote,
         now: datetime,
-    ) -> None:
-        """Two orders were paid for one quote: the second gets its money back, and is shown."""
-        order = OrderRow(
-            id=purchase.order_id,
-            session_id=session.id,
-            cart_id=quote.cart_id,
-            quote_id=None,
-            rokt_session_id=session.rokt_session_id,
+    ) -> NewOrder:
+        """Two orders were paid for one quote: the second needs a refund."""
+        rows = [
+            bought_before(row, row_id=new_id(), order_id=purchase.order_id, now=now)
+            for row in rows_by_id(connection, quote.reservation_ids)
+        ]
+        order = replace(
+            _order_row(session, purchase, quote.cart_id, rows, now),
             status=OrderStatus.REFUND_NEEDED,
-            created_at=now,
-            attributes=purchase.attributes,
-            extra=purchase.extra,
-            accept_language=purchase.accept_language,
-            named_quote_id=purchase.quote_id,
-            last_error=TWICE,
+            error_code=OrderError.QUOTE_BOUGHT,
+            last_error=QUOTE_BOUGHT,
         )
-        order_book.add_order(connection, order)
-        ledger.add_reservations(
-            connection,
-            [
-                bought_before(row, order.id, now)
-                for row in ledger.rows_by_id(connection, quote.reservation_ids)
-            ],
-        )
+        add_order(connection, order)
+        add_reservations(connection, rows)
+        held = rows_of_session(connection, session.id, OPEN_STATES)
+        cart = view_cart(session.cart, held, now)
+        return NewOrder(_view(order, rows, None, now), cart, None, [])
 
     def _items(
         self,
@@ -162,75 +172,80 @@ class NewOrders:
         session: Session,
         quote: Quote,
         purchase: Purchase,
+        before: Sequence[str | None],
         now: datetime,
     ) -> list[Reservation]:
         """Give the order what was quoted: each reservation, or a row to be reserved again.
 
-        Several quotes may name one line, in two tabs say. What another order has bought of them
-        is not bought again; that item gets its money back.
+        Several quotes may name one line, for example from two tabs. A line that another order has
+        bought is not bought again; it needs a refund.
+
+        Args:
+            connection: The transaction.
+            session: The shopper's session, locked.
+            quote: The quote that was paid.
+            purchase: What the shop says of the order.
+            before: The quotes of the cart's other orders.
+            now: The current time.
         """
         rows: list[Reservation] = []
-        quoted = ledger.rows_by_id(connection, quote.reservation_ids)
-        before = _lines_bought(connection, session.id, {row.cart_id for row in quoted})
-        for row in quoted:
+        bought = _lines_bought(connection, session.id, quote, before) if before else frozenset()
+        for row in rows_by_id(connection, quote.reservation_ids):
             item_id = row.item.cart_item_id
-            names = (item_id, *quote.former.get(item_id, ()))
-            if any((row.cart_id, name) in before for name in names):
-                rows.append(twice := bought_before(row, purchase.order_id, now))
-                ledger.add_reservations(connection, [twice])
-                continue
-            taken = ledger.change(
-                connection,
-                row.id,
-                State.RESERVED,
-                State.CONFIRMING,
-                order_id=purchase.order_id,
-            )
-            if taken:
+            if not bought.isdisjoint((item_id, *quote.former.get(item_id, ()))):
+                new = bought_before(row, row_id=new_id(), order_id=purchase.order_id, now=now)
+            elif change(
+                connection, row.id, State.RESERVED, State.CONFIRMING, order_id=purchase.order_id
+            ):
                 rows.append(replace(row, state=State.CONFIRMING, order_id=purchase.order_id))
                 continue
-            again = anew(row, purchase.order_id, now)
-            rows.append(again)
-            ledger.add_reservations(connection, [again])
+            else:
+                new = reserved_again(row, row_id=new_id(), order_id=purchase.order_id, now=now)
+            add_reservations(connection, [new])
+            rows.append(new)
         return rows
 
     def _unreserved(
-        self,
-        connection: Connection,
-        session: Session,
-        purchase: Purchase,
-        now: datetime,
+        self, connection: Connection, session: Session, purchase: Purchase, now: datetime
     ) -> list[Reservation]:
-        """Where the shop allows it, lines that nobody reserved go by quantity.
+        """Return the lines that the order buys by quantity, where the shop allows it.
 
-        Only in a session that never had a quote: the documentation's minimal integration. A shop
-        that reserves charges the quote, so what is not in it was not paid for.
+        Only in a session that never had a quote: Rokt's minimal integration. A shop that reserves
+        charges its quote, so a line outside the quote was not paid for.
         """
         if not self._settings.confirm_unreserved:
             if session.cart.lines:
                 log.warning(UNQUOTED, purchase.order_id, len(session.cart.lines))
             return []
-        answered = ledger.rows_of_session(connection, session.id, [State.RESERVED, State.REJECTED])
+        answered = rows_of_session(connection, session.id, OPEN_STATES)
         rows = [
-            by_quantity(session, line, purchase.order_id, now)
+            row_of_line(
+                line,
+                session.cart,
+                row_id=new_id(),
+                session_id=session.id,
+                rokt_session_id=session.rokt_session_id,
+                now=now,
+                order_id=purchase.order_id,
+            )
             for line in session.cart.lines
             if not any(row.is_for(line) for row in answered)
         ]
-        ledger.add_reservations(connection, rows)
+        add_reservations(connection, rows)
         return rows
 
     def _start_new_cart(
         self,
         connection: Connection,
         session: Session,
+        purchase: Purchase,
         quote: Quote | None,
         rows: Sequence[Reservation],
-        language: str | None,
         now: datetime,
-    ) -> list[OwedCall]:
-        """Leave what came after the quote in a new cart, and give back what was not bought.
+    ) -> tuple[Cart, list[OwedCall]]:
+        """Start the next cart with what was added after the quote; release what was not bought.
 
-        What is left is reserved anew with the new cart id: a reservation belongs to its cart.
+        Its items are reserved again with the new cart id, because a reservation belongs to a cart.
         """
         bought = {row.item.cart_item_id for row in rows if row.by_quantity}
         lines = tuple(x for x in session.cart.lines if x.item.cart_item_id not in bought)
@@ -238,22 +253,53 @@ class NewOrders:
             replace(session.cart, lines=lines), quote.cart_version if quote else -1, new_id()
         )
         save_cart(connection, session, cart)
-        left = ledger.rows_of_session(connection, session.id, [State.RESERVED])
-        for row in left:
+        left = rows_of_session(connection, session.id, OPEN_STATES)
+        reserved = [row for row in left if row.state is State.RESERVED]
+        for row in reserved:
             if row.lapsed(now):
-                ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
-        live = [row for row in left if not row.lapsed(now)]
-        return self._releasing.owe(connection, live, now, accept_language=language)
+                change(connection, row.id, State.RESERVED, State.EXPIRED)
+        live = [row for row in reserved if not row.lapsed(now)]
+        releases = self._releases.owe(connection, live, accept_language=purchase.accept_language)
+        return view_cart(cart, [row for row in left if row not in reserved], now), releases
+
+
+def _order_row(
+    session: Session,
+    purchase: Purchase,
+    cart_id: str,
+    rows: Sequence[Reservation],
+    now: datetime,
+) -> OrderRow:
+    return OrderRow(
+        id=purchase.order_id,
+        session_id=session.id,
+        cart_id=cart_id,
+        quote_id=None,
+        rokt_session_id=rows[0].rokt_session_id if rows else session.rokt_session_id,
+        status=order_status(row.state for row in rows),
+        created_at=now,
+        attributes=purchase.attributes,
+        extra=purchase.extra,
+        accept_language=purchase.accept_language,
+        named_quote_id=purchase.quote_id,
+    )
+
+
+def _view(
+    order: OrderRow, rows: Sequence[Reservation], confirm: OwedCall | None, now: datetime
+) -> Order:
+    attempts = confirm.attempts if confirm else 0
+    ordered = sorted(rows, key=lambda row: row.position)
+    return view_order(order, ordered, attempts=attempts, next_attempt_at=now if confirm else None)
 
 
 def _lines_bought(
-    connection: Connection, session_id: str, cart_ids: set[str]
-) -> set[tuple[str, str]]:
-    """Return the lines of these carts that orders have, by each id that a line had in its cart."""
-    bought = set(ledger.lines_bought(connection, session_id, cart_ids))
-    for quote_id in order_book.quotes_bought(connection, session_id, cart_ids):
-        quote = find_quote(connection, session_id, quote_id)
-        former = quote.former if quote else {}
-        for cart_id, item_id in bought.copy():
-            bought.update((cart_id, name) for name in former.get(item_id, ()))
-    return bought
+    connection: Connection, session_id: str, quote: Quote, before: Sequence[str | None]
+) -> frozenset[str]:
+    """Return the cart item ids of the cart's lines that orders have, with their former ids."""
+    bought = set(items_bought(connection, session_id, quote.cart_id))
+    for quote_id in before:
+        other = find_quote(connection, session_id, quote_id) if quote_id else None
+        for item_id in bought.copy() if other else ():
+            bought.update(other.former.get(item_id, ()) if other else ())
+    return frozenset(bought)

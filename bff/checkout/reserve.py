@@ -1,16 +1,16 @@
-"""Reserve: holds what the shopper has at Rokt, and makes the quote of what may be charged.
+"""Reserve: holds the shopper's items at Rokt, and makes the quote of what may be charged.
 
-Three steps with no transaction around the network: plan and take a lease; give back what is
-stale, then ask Rokt; settle and quote. Giving back comes first, so that a shopper who changes
-two to three does not compete with their own two. Where the cart changed during the call, the
-quote would say what the shopper no longer has: then the plan is made anew, while time is left.
+There are three steps, without a transaction around the call: plan and take a lease; release what
+is stale, then call Rokt; settle and quote. The release comes first. Otherwise a shopper who
+changes two to three would compete with their own two. If the cart changed during the call, the
+quote would be of an old cart. Then the plan is made again while time is left.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,15 +20,20 @@ from sqlalchemy import Connection
 from bff.cart.held_cart import Line
 from bff.cart.quote import Quote, make_quote, says_the_same
 from bff.cart.reservation import (
+    OPEN_STATES,
     Plan,
     Reason,
     Reservation,
     ReserveOptions,
     State,
-    ask_for,
+    accepted_price,
     plan_reserve,
+    row_of_line,
+    unanswered_items,
 )
+from bff.cart.shown_cart import Cart, view_cart
 from bff.config.settings import Settings
+from bff.outbox.delivery import Delivery
 from bff.outbox.queue import LEASE, OwedCall
 from bff.outbox.releases import Releases
 from bff.rokt.client import CartApi
@@ -40,33 +45,45 @@ from bff.rokt.reserve import (
     is_useless,
     unless_lapsed,
 )
-from bff.store import reservations as ledger
 from bff.store.clock import shared
 from bff.store.database import Store, new_id
 from bff.store.quotes import add_quote, find_quote
-from bff.store.reservations import find
+from bff.store.reservations import add_reservations, answer, change, rows_of_session
 from bff.store.sessions import Session, end_lease, get_session, save_cart, take_lease
 
-# How often a request that found the lease taken looks again. Reserving takes a few tenths of a
-# second, so this adds little to it and asks the database little.
+# The seconds between two looks at a lease that another request holds. A reserve takes some tenths
+# of a second, so this adds little to it, and causes few queries.
 LOOK_AGAIN = 0.05
-
-
-# Of the time limit, what giving back may use before the asking: it can go on later by itself.
+# The part of the time limit that releases may use before the reserve. The worker has the rest.
 RELEASE_SHARE = 0.25
 
 
-OPEN_STATES = (State.RESERVED, State.REJECTED)
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A quote, and the cart as it is shown with it. ``cart`` None: nothing changed."""
+
+    quote: Quote
+    cart: Cart | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """``ghosts``: cart item ids that Rokt may hold from an earlier call without an answer."""
+    """A reserve under a lease.
+
+    Attributes:
+        session: The session as it was.
+        plan: What has to be done.
+        rows: The open rows that are neither released nor expired.
+        asked: The new rows, one for each line that Rokt is asked for.
+        doubted: The cart item ids that Rokt may hold by a reserve without a response.
+        token: Proves the lease.
+    """
 
     session: Session
     plan: Plan
+    rows: tuple[Reservation, ...]
     asked: tuple[Reservation, ...]
-    ghosts: frozenset[str]
+    doubted: frozenset[str]
     token: str = field(repr=False)
 
 
@@ -76,50 +93,61 @@ class QuoteMaker:
     def __init__(
         self,
         settings: Settings,
-        database: Store,
+        store: Store,
         api: CartApi,
         clock: Callable[[], datetime],
-        releasing: Releases,
+        releases: Releases,
+        delivery: Delivery,
     ) -> None:
         self._settings = settings
-        self._store = database
-        self._calls = ReserveCalls(api)
+        self._store = store
+        self._reserve_calls = ReserveCalls(api)
         self._bulkhead = api.bulkhead
         self._clock = clock
-        self._releasing = releasing
+        self._releases = releases
+        self._delivery = delivery
 
-    def quote(self, session_id: str, wish: ReserveOptions) -> tuple[Quote, bool]:
-        """Reserve what is new or changed and return the quote, and whether anything changed.
+    def quote(self, session_id: str, options: ReserveOptions) -> Quoted:
+        """Reserve what is new or changed, and return the quote.
 
-        Never raises for what Rokt does: what could not be had is in ``quote.rejected``.
+        An error of Rokt's raises nothing: what could not be reserved is in ``quote.rejected``.
+
+        Args:
+            session_id: The shopper's session.
+            options: What the shop passed to reserve.
+
+        Raises:
+            LookupError: There is no such session.
+            StoreUnavailable: The database cannot be used right now.
         """
         end = time.monotonic() + self._settings.reserve_timeout
-        asked = False
+        changed = False
         while True:
-            started = self._begin(session_id, wish, end)
-            if isinstance(started, Quote):
-                return started, asked
-            if started is None:
-                return self._quote_without_asking(session_id, wish), asked
-            asked = True
-            result = self._calls.ask(started.asked, wish, end=end)
-            quote = self._settle(started, wish, result, end)
-            if quote is not None:
-                return quote, True
+            started = self._begin(session_id, options, end)
+            if not isinstance(started, _Started):
+                quoted = started or self._quote_what_is_held(session_id, options)
+                return quoted if changed else replace(quoted, cart=None)
+            changed = True
+            result = self._reserve_calls.ask(started.asked, options, end=end)
+            settled = self._settle(started, options, result, end)
+            if settled is not None:
+                return settled
             if time.monotonic() >= end:
-                return self._quote_without_asking(session_id, wish), True
+                return self._quote_what_is_held(session_id, options)
 
-    def _begin(self, session_id: str, wish: ReserveOptions, end: float) -> _Started | Quote | None:
-        """Start, waiting for another request of this session that reserves; None: in vain."""
-        started = self._start(session_id, wish, end)
+    def _begin(
+        self, session_id: str, options: ReserveOptions, end: float
+    ) -> _Started | Quoted | None:
+        """Start, after another request's reserve if one is under way; None: it took too long."""
+        started = self._start(session_id, options, end)
         if started is not None:
             return started
         with self._bulkhead.waiting_slot() as waits:
             while waits and time.monotonic() < end:
                 threading.Event().wait(LOOK_AGAIN)
                 if self._is_leased(session_id):
-                    continue  # looking first spares everybody the write lock
-                started = self._start(session_id, wish, end)
+                    continue  # a look without the write lock comes first
+                started = self._start(session_id, options, end)
                 if started is not None:
                     return started
         return None
@@ -131,171 +159,167 @@ class QuoteMaker:
         until = session.lease_until if session else None
         return until is not None and until > now
 
-    def _start(self, session_id: str, wish: ReserveOptions, end: float) -> _Started | Quote | None:
-        """Plan under a lease; a quote where nothing is to be done, None while it is taken."""
+    def _start(
+        self, session_id: str, options: ReserveOptions, end: float
+    ) -> _Started | Quoted | None:
+        """Plan under a lease. A quote: there is nothing to do. None: the lease is taken."""
         with self._store.write() as connection:
-            session = get_session(connection, session_id)
-            if session is None:
-                raise LookupError(session_id)
-            now = self._clock()  # after its lock was waited for
-            accept(connection, session, wish.accept_prices)
-            plan = self._plan(connection, session, now)
+            session = _session(connection, session_id)
+            now = self._clock()  # after waiting for the lock
+            accept(connection, session, options.accept_prices)
+            found = rows_of_session(connection, session.id, (*OPEN_STATES, State.ASKED))
+            rows = tuple(row for row in found if row.state is not State.ASKED)
+            plan = self._plan(session, rows, now)
             if not (plan.ask or plan.give_back or plan.lapsed):
-                return self._keep_quote(connection, session, plan, wish, now)
+                quote = self._keep_quote(connection, session, plan, options, now)
+                return Quoted(quote, view_cart(session.cart, rows, now))
             token = new_id()
             if not take_lease(connection, session, token, now=now, lasts=LEASE):
                 return None
             for row in plan.lapsed:
-                ledger.change(connection, row.id, State.RESERVED, State.EXPIRED)
+                change(connection, row.id, State.RESERVED, State.EXPIRED)
             stale = (*plan.lapsed, *plan.give_back)
-            asked = tuple(
-                replace(
-                    ask_for(
-                        line,
-                        session.cart,
-                        row_id=new_id(),
-                        session_id=session.id,
-                        rokt_session_id=session.rokt_session_id,
-                        now=now,
-                    ),
-                    accepted_price=accepted_price(line, stale, wish.accept_prices),
-                )
-                for line in plan.ask
+            asked = tuple(_ask_for(line, session, stale, options, now) for line in plan.ask)
+            add_reservations(connection, asked)
+            owed = self._releases.owe(
+                connection, plan.give_back, accept_language=options.accept_language
             )
-            doubted = find(connection, session.id, now)
-            ledger.add_reservations(connection, asked)
-            language = wish.accept_language
-            owed = self._releasing.owe(connection, plan.give_back, now, accept_language=language)
-        self._give_back(owed, end)
-        return _Started(session, plan, asked, doubted, token)
+        self._release(owed, end)
+        left = tuple(row for row in rows if row not in stale)
+        return _Started(session, plan, left, asked, unanswered_items(found, now), token)
 
-    def _plan(self, connection: Connection, session: Session, now: datetime) -> Plan:
-        rows = ledger.rows_of_session(connection, session.id, OPEN_STATES)
+    def _plan(self, session: Session, rows: Sequence[Reservation], now: datetime) -> Plan:
         return plan_reserve(session.cart.lines, rows, now=now, margin=self._settings.margin)
 
     def _settle(
-        self, started: _Started, wish: ReserveOptions, result: ReserveResult, end: float
-    ) -> Quote | None:
-        """Write what became of the rows and quote; None when the cart changed meanwhile.
+        self, started: _Started, options: ReserveOptions, result: ReserveResult, end: float
+    ) -> Quoted | None:
+        """Write the rows as Rokt's response says, and quote. None: the cart changed meanwhile.
 
-        What was reserved then stays so, as far as the next plan finds it still wanted.
+        What was reserved stays so if the next plan still needs it.
         """
         now = self._clock()
         outcome = result.outcome
-        settled, unanswered = result.apply(now)
-        settled = [unless_lapsed(row, now) for row in settled]
+        answers, unanswered = result.apply(now)
         settled = [
-            as_passing(row) if result.unsure or row.item.cart_item_id in started.ghosts else row
-            for row in settled
+            as_passing(row) if result.unsure or row.item.cart_item_id in started.doubted else row
+            for row in (unless_lapsed(row, now) for row in answers)
         ]
-        useless = [row for row in settled if is_useless(row)]
         with self._store.write() as connection:
             session = get_session(connection, started.session.id)
             for row in settled:
-                _write(connection, row)
+                answer(connection, row)
             for row in started.asked:
                 if row.item.cart_item_id in unanswered and isinstance(outcome, NotSent | Refused):
-                    # Surely not held at Rokt; an unknown one stays *asked*, and is counted.
-                    ledger.change(connection, row.id, State.ASKED, State.EXPIRED)
-            language = wish.accept_language
-            owed = self._releasing.owe(connection, useless, now, accept_language=language)
+                    # Surely not held at Rokt. After an unknown outcome the row stays *asked*.
+                    change(connection, row.id, State.ASKED, State.EXPIRED)
             end_lease(connection, started.session.id, started.token)
-            quote = None
+            useless = [row for row in settled if is_useless(row)]
+            quoted = None
             if session is not None and session.cart.version == started.session.cart.version:
-                rows_now = [*started.plan.keep, *settled]
-                members = wish if started.asked else _kept(connection, session, wish)
-                quote = make_quote(new_id(), session.cart, rows_now, unanswered, members)
-                add_quote(connection, session.id, quote, now=now)
-                newer = replace(session.cart, version=session.cart.version + 1)
-                save_cart(connection, session, newer)
+                quoted = self._quote(
+                    connection, session, started, settled, unanswered, options, now
+                )
             elif session is None or session.cart.cart_id != started.session.cart.cart_id:
-                held = [row for row in settled if row.state is State.RESERVED]
-                owed += self._releasing.owe(connection, held, now, accept_language=language)
-        self._give_back(owed, end)
-        return quote
+                useless += [row for row in settled if row.state is State.RESERVED]
+            owed = self._releases.owe(connection, useless, accept_language=options.accept_language)
+        self._release(owed, end)
+        return quoted
 
-    def _give_back(self, owed: Sequence[OwedCall], end: float) -> None:
-        """Send releases with a share of the time that is left; the rest is delivery's."""
+    def _quote(
+        self,
+        connection: Connection,
+        session: Session,
+        started: _Started,
+        settled: Sequence[Reservation],
+        unanswered: Mapping[str, Reason],
+        options: ReserveOptions,
+        now: datetime,
+    ) -> Quoted:
+        rows = [*started.plan.keep, *settled]
+        members = options if started.asked else _kept(connection, session, options)
+        quote = make_quote(new_id(), session.cart, rows, unanswered, members)
+        add_quote(connection, session.id, quote, now=now)
+        newer = replace(session.cart, version=session.cart.version + 1)
+        save_cart(connection, session, newer)
+        return Quoted(quote, view_cart(newer, (*started.rows, *settled), now))
+
+    def _release(self, owed: Sequence[OwedCall], end: float) -> None:
+        """Send releases within a part of the time that is left; the worker has the rest."""
         share = self._settings.reserve_timeout * RELEASE_SHARE
-        self._releasing.send(owed, limit=min(share, end - time.monotonic()))
+        self._delivery.attempt_all(owed, limit=min(share, end - time.monotonic()))
 
     def _keep_quote(
         self,
         connection: Connection,
         session: Session,
         plan: Plan,
-        wish: ReserveOptions,
+        options: ReserveOptions,
         now: datetime,
     ) -> Quote:
-        """Return the last quote where it still says the same, else one from what is reserved."""
-        members = _kept(connection, session, wish)
-        quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
+        """Return the last quote if it is still the same, else a new one of what is reserved."""
         last = find_quote(connection, session.id)
+        members = options if last is None else options.over(last.options)
+        quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
         if last is not None and says_the_same(last, quote):
             return last
         add_quote(connection, session.id, quote, now=now)
         return quote
 
-    def _quote_without_asking(self, session_id: str, wish: ReserveOptions) -> Quote:
-        """Quote what is reserved already; the rest was not asked for, as somebody else is."""
+    def _quote_what_is_held(self, session_id: str, options: ReserveOptions) -> Quoted:
+        """Quote what is reserved already; another request holds the lease for the rest."""
         with self._store.write() as connection:
-            session = get_session(connection, session_id)
-            if session is None:
-                raise LookupError(session_id)
-            now = self._clock()  # after its lock was waited for
-            plan = self._plan(connection, session, now)
+            session = _session(connection, session_id)
+            now = self._clock()  # after waiting for the lock
+            rows = rows_of_session(connection, session.id, OPEN_STATES)
+            plan = self._plan(session, rows, now)
             busy = {line.item.cart_item_id: Reason.BUSY for line in plan.ask}
-            members = _kept(connection, session, wish)
+            members = _kept(connection, session, options)
             quote = make_quote(new_id(), session.cart, plan.keep, busy, members)
             add_quote(connection, session.id, quote, now=now)
-        return quote
+        return Quoted(quote, view_cart(session.cart, rows, now))
 
 
 def accept(connection: Connection, session: Session, prices: Mapping[str, Decimal]) -> None:
-    """Note the unit prices that the shopper took, on what is reserved for them now."""
+    """Write the unit prices that the shopper consented to, on what is reserved for them now."""
     if not prices:
         return
-    for row in ledger.rows_of_session(connection, session.id, [State.RESERVED]):
+    for row in rows_of_session(connection, session.id, [State.RESERVED]):
         price = prices.get(row.item.cart_item_id)
         line = session.cart.line(row.item.cart_item_id)
         if price is not None and line is not None and row.is_for(line):
-            ledger.change(connection, row.id, State.RESERVED, accepted_price=price)
+            change(connection, row.id, State.RESERVED, accepted_price=price)
 
 
-def accepted_price(
-    line: Line, stale: Iterable[Reservation], taken: Mapping[str, Decimal]
-) -> Decimal | None:
-    """Return the unit price that the shopper consented to for a line, if they did. Pure.
-
-    One that was taken once stays taken when the reservation of the *same* line is renewed. A
-    line that changed since is another offer, perhaps in another currency.
-    """
-    given = taken.get(line.item.cart_item_id)
-    before = [row.accepted_price for row in stale if row.is_for(line)]
-    return given if given is not None else next((x for x in before if x is not None), None)
+def _session(connection: Connection, session_id: str) -> Session:
+    session = get_session(connection, session_id)
+    if session is None:
+        raise LookupError(session_id)
+    return session
 
 
-def _kept(connection: Connection, session: Session, wish: ReserveOptions) -> ReserveOptions:
-    """Return the members behind a quote for which nothing was asked anew.
+def _ask_for(
+    line: Line,
+    session: Session,
+    stale: Sequence[Reservation],
+    options: ReserveOptions,
+    now: datetime,
+) -> Reservation:
+    row = row_of_line(
+        line,
+        session.cart,
+        row_id=new_id(),
+        session_id=session.id,
+        rokt_session_id=session.rokt_session_id,
+        now=now,
+    )
+    return replace(row, accepted_price=accepted_price(line, stale, options.accept_prices))
 
-    What is reserved was asked for with those of the last quote. What this reserve names and that
-    one did not is known from now on.
+
+def _kept(connection: Connection, session: Session, options: ReserveOptions) -> ReserveOptions:
+    """Return the options of a quote for which nothing new was reserved.
+
+    What is reserved was asked for with the last quote's options. This reserve's own are added.
     """
     last = find_quote(connection, session.id)
-    return wish if last is None else wish.over(last.wish)
-
-
-def _write(connection: Connection, row: Reservation) -> None:
-    ledger.change(
-        connection,
-        row.id,
-        State.ASKED,
-        row.state,
-        quantity=row.quantity,
-        unit_price=row.unit_price,
-        total_price=row.total_price,
-        item_reservation_id=row.item_reservation_id,
-        granted_at=row.granted_at,
-        expires_at=row.expires_at,
-        reason=row.reason,
-    )
+    return options if last is None else options.over(last.options)

@@ -50,7 +50,7 @@ def respond(charge: Charge) -> Response:
             return jsonify(unpaid_response(message, purchase, PurchaseReason.NO_SESSION))
         here.limits.count(Limit.UPDATES, request, handle)
         here.limits.count(Limit.CALLS, request)
-        result = _buy(here.buying, charge, handle, purchase)
+        result = _buy(here.purchases, charge, handle, purchase)
         if result is PurchaseReason.NO_SESSION and access.by_cookie:
             here.checkout.refuse_moved(handle)
         if isinstance(result, PurchaseReason):

@@ -1,4 +1,4 @@
-"""What ``init_app`` needs of a shop's app: its settings, its folder, peace with its neighbours."""
+"""What ``init_app`` does with a shop's app: its settings, its tables, and Flask-WTF beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request_started
 
 from bff.config.security import insecure
 from bff.config.settings import Settings
@@ -17,7 +17,15 @@ from bff.store.database import Store
 
 
 def read_settings(app: Flask, host: str | None) -> Settings:
-    """Read the app's settings. Raises ``ConfigError`` with every problem, insecure ones too."""
+    """Return the app's settings.
+
+    Args:
+        app: The shop's app.
+        host: The address of the standalone server, if it is one.
+
+    Raises:
+        ConfigError: Settings are missing, wrong or insecure; it names every one.
+    """
     settings, problems = Settings.read(app.config)
     wrong = {problem.split(" ")[0] for problem in problems}
     problems.extend(insecure(settings, app.config, host, wrong))
@@ -32,26 +40,27 @@ def read_settings(app: Flask, host: str | None) -> Settings:
 
 
 def default_database(app: Flask) -> str:
-    """Return the URL of a SQLite database in the app's instance folder, which it makes."""
+    """Return the URL of a SQLite database in the app's instance folder, and create the file."""
     file = Path(app.instance_path) / "rokt-bff.db"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)  # what is owed to Rokt may name a shopper: for our own user's eyes
+    file.touch(mode=0o600)  # it holds personal data: only our own user may read it
     return f"sqlite:///{file}"
 
 
-def leave_to_the_guard(app: Flask, blueprint: Blueprint) -> None:
-    """Keep Flask-WTF from a blueprint of ours, whichever of us is initialised first.
+def exempt_from_csrf(app: Flask, blueprint: Blueprint) -> None:
+    """Exempt our blueprint from Flask-WTF's CSRFProtect, which looks for a form's token.
 
-    It looks for a form's token; the guard has proofs of its own.
+    The guard has proofs of its own. CSRFProtect may be initialised after us, so this happens at the
+    first request.
     """
 
-    def exempt() -> None:
+    def exempt(_app: Flask) -> None:
         csrf = app.extensions.get("csrf")
         if csrf is not None:
             csrf.exempt(blueprint)
+        request_started.disconnect(exempt, app)
 
-    exempt()
-    app.before_request(exempt)  # before what Flask-WTF registers later
+    request_started.connect(exempt, app, weak=False)
 
 
 log = logging.getLogger(__name__)
@@ -60,30 +69,34 @@ log = logging.getLogger(__name__)
 _COMMAND = "rokt_bff.command"
 
 
-def check(store: Store, *, is_to_have_tables: bool = True) -> None:
-    """Raise ``SchemaMismatch``, with the cure, when there are tables of another version.
+def check_tables(store: Store, *, warn_if_none: bool) -> None:
+    """Check the tables when the app starts, but not under our commands, which check by themselves.
 
-    Where there are none a warning has the cure, if ``is_to_have_tables``. Not under a command of
-    ours: each looks for itself, and ``init-db`` must run on what is older.
+    Args:
+        store: The database.
+        warn_if_none: Log a warning, with the cure, if the database has no tables.
+
+    Raises:
+        SchemaMismatch: The tables are of another version.
     """
 
     def look() -> None:
         if not _is_empty(store):
             with store.read() as connection:
                 schema.check(connection)
-        elif is_to_have_tables:
-            log.warning("%s Until then nothing can be sold of Rokt's.", schema.NO_TABLES)
+        elif warn_if_none:
+            log.warning("%s Until then no upsell can be sold.", schema.NO_TABLES)
 
     _at_start(store, look)
 
 
 def create_tables(store: Store) -> None:
-    """Make the tables on an empty database; else as ``check``."""
+    """Create the tables in an empty database, otherwise check them as ``check_tables`` does."""
     _at_start(store, store.create_schema)
 
 
 def _at_start(store: Store, look: Callable[[], object]) -> None:
-    """Leaves no connection behind: a server may fork after its app was made."""
+    """Run a check, and leave no connection open: a server may fork after its app was made."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_COMMAND):
         return
@@ -92,18 +105,18 @@ def _at_start(store: Store, look: Callable[[], object]) -> None:
     except SchemaMismatch:
         raise
     except StoreUnavailable as error:
-        log.warning("the tables are not looked at: %s", error)
+        log.warning("the tables were not checked: %s", error)
     finally:
         store.engine.dispose()
 
 
 def _is_empty(store: Store) -> bool:
     if store.is_sqlite and not Path(store.engine.url.database or "").exists():
-        return True  # to look for tables would make the file
+        return True  # a query would create the file
     with store.read() as connection:
         return schema.is_empty(connection)
 
 
 def begin_command() -> None:
-    """Note that this is a command of ours, before it loads its app."""
+    """Record that this is one of our commands, before it loads its app."""
     click.get_current_context().meta[_COMMAND] = True

@@ -44,7 +44,7 @@ class Signals:
             detail=getattr(outcome, "detail", ""),
         )
 
-    def hears_of_orders(self) -> bool:
+    def wants_orders(self) -> bool:
         """Tell whether anybody listens to how orders end."""
         return any(
             True

@@ -1,4 +1,7 @@
-"""``Upsells``: the Flask extension, which wires a shop's app; its verbs are in ``bff.verbs``."""
+"""``Upsells``: the Flask extension, which wires an app. Its verbs are in ``bff.extension.verbs``.
+
+``build`` makes all parts of one app, and joins them.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,33 @@ from datetime import datetime
 from flask import Flask
 from markupsafe import Markup
 
+from bff.checkout.cancel import Cancellation
 from bff.checkout.checkout import Checkout
+from bff.checkout.confirm import Confirmation
 from bff.checkout.instant_purchase import InstantPurchases
+from bff.checkout.reserve import QuoteMaker
 from bff.config.security import secure_cookies
 from bff.config.settings import Settings
-from bff.extension import setup as starting
 from bff.extension.csp import sources
-from bff.extension.setup import default_database, leave_to_the_guard, read_settings
+from bff.extension.setup import (
+    check_tables,
+    create_tables,
+    default_database,
+    exempt_from_csrf,
+    read_settings,
+)
 from bff.extension.signals import Signals
 from bff.extension.verbs import Verbs
+from bff.ops.purge import purge
+from bff.outbox.delivery import Delivery
+from bff.outbox.order_status import Listener
+from bff.outbox.queue import Outbox
+from bff.outbox.releases import Releases
+from bff.outbox.senders import SENDERS
+from bff.outbox.settlement import Settlement
+from bff.outbox.sweep import Sweep
+from bff.outbox.worker import Worker
+from bff.rokt.bulkhead import Bulkhead
 from bff.rokt.client import CartApi
 from bff.store.clock import system_time
 from bff.store.database import Store
@@ -28,15 +49,77 @@ from bff.web.shopper import set_cookie
 from bff.web.views import blueprint
 
 
+def build(
+    settings: Settings,
+    store: Store,
+    api: CartApi,
+    clock: Callable[[], datetime],
+    listener: Listener,
+    *,
+    secure_cookies: bool,
+) -> Runtime:
+    """Make the parts of one app, and join them.
+
+    The worker has a bulkhead of its own. Shoppers who wait for a hanging Rokt must not keep paid
+    orders from being delivered, and a backlog of those must not keep shoppers waiting.
+
+    Args:
+        settings: The settings.
+        store: The database.
+        api: The client of Rokt's Cart API.
+        clock: Returns the current time.
+        listener: Is told of carts and orders.
+        secure_cookies: Our cookies are sent over TLS only.
+    """
+    outbox = Outbox(settings, clock)
+    releases = Releases(outbox)
+    settlement = Settlement(outbox, clock)
+    in_line = Delivery(settings, store, api, clock, outbox, listener)
+    quotes = QuoteMaker(settings, store, api, clock, releases, in_line)
+    confirmation = Confirmation(settings, store, clock, outbox, releases, in_line, listener)
+    cancellation = Cancellation(settings, store, settlement, in_line)
+    checkout = Checkout(
+        settings,
+        store,
+        api,
+        clock,
+        listener,
+        in_line,
+        releases,
+        quotes,
+        confirmation,
+        cancellation,
+    )
+    senders = api.with_bulkhead(Bulkhead(SENDERS, SENDERS))
+    delivery = Delivery(settings, store, senders, clock, outbox, listener)
+    sweep = Sweep(settings, store, clock, releases)
+    return Runtime(
+        settings=settings,
+        store=store,
+        api=api,
+        checkout=checkout,
+        purchases=InstantPurchases(store, checkout, clock),
+        outbox=outbox,
+        delivery=delivery,
+        worker=Worker(delivery, sweep.batches, lambda: purge(store, clock()), clock),
+        limits=Limits(settings),
+        secure_cookies=secure_cookies,
+    )
+
+
 class Upsells(Verbs):
     """Rokt's upsell in a Flask shop.
 
-    ``create_tables``: make them at the start on an empty database, as a demo wants; without it
-    that is for `flask rokt init-db`.
-
     ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
-    ``SECRET_KEY``, registers the blueprint and keeps its parts in ``app.extensions``. The verbs
-    work within a request, for the shopper whose handle is in that request's cookie of ours.
+    ``SECRET_KEY``, registers the blueprint, and keeps its parts in ``app.extensions["rokt_bff"]``.
+    The verbs work within a request, for the shopper whose cookie the request has.
+
+    Args:
+        app: The app to wire. None: call ``init_app`` later.
+        clock: Returns the current time, for tests.
+        host: The address of the standalone server. None: the app is a shop.
+        create_tables: Create the tables in an empty database when the app starts, as a demo needs.
+            Otherwise `flask rokt init-db` creates them.
     """
 
     def __init__(
@@ -48,56 +131,67 @@ class Upsells(Verbs):
         create_tables: bool = False,
     ) -> None:
         self._clock = clock
-        self._host = host  # where the standalone server listens
+        self._host = host
         self._create_tables = create_tables
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Wire into an app.
+        """Wire an app.
 
-        Raises ``ConfigError`` with every problem of the settings, and ``SchemaMismatch`` when the
-        database has tables of another version.
+        Args:
+            app: The shop's app.
+
+        Raises:
+            ConfigError: Settings are missing or wrong; it names every one.
+            RuntimeError: The app is wired already.
+            SchemaMismatch: The database has tables of another version.
         """
         if KEY in app.extensions:
-            raise RuntimeError("This app has its upsells already: call init_app once an app.")
+            raise RuntimeError("This app has its upsells already. Call init_app once for each app.")
         settings = read_settings(app, self._host)
-        watcher = Signals(app)
+        signals = Signals(app)
         store = Store(settings.database_url or default_database(app))
         if self._create_tables:
-            starting.create_tables(store)
+            create_tables(store)
         else:
-            # The standalone server makes its tables right after this, and says so.
-            starting.check(store, is_to_have_tables=self._host is None)
-        api = CartApi(settings, self._clock, watcher.call_made)
-        checkout = Checkout(settings, store, api, self._clock, watcher)
-        app.extensions[KEY] = Runtime(
-            settings=settings,
-            store=store,
-            checkout=checkout,
-            buying=InstantPurchases(store, checkout, self._clock),
-            limits=Limits(settings),
-            secure_cookies=secure_cookies(settings, app.config),
+            # The standalone server creates its tables right after this.
+            check_tables(store, warn_if_none=self._host is None)
+        api = CartApi(settings, self._clock, signals.call_made)
+        secure = secure_cookies(settings, app.config)
+        app.extensions[KEY] = build(
+            settings, store, api, self._clock, signals, secure_cookies=secure
         )
         app.after_request(set_cookie)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix)
         if settings.origins:
             allow_origins(app, settings)
-        leave_to_the_guard(app, blueprint)
+        exempt_from_csrf(app, blueprint)
 
     def init_db(self, app: Flask | None = None) -> bool:
-        """Create the tables on an empty database; False when they were there.
+        """Create the tables in an empty database.
 
-        Raises ``SchemaMismatch`` when they are of another version.
+        Args:
+            app: The wired app. None: the current one.
+
+        Returns:
+            False: they exist already.
+
+        Raises:
+            SchemaMismatch: They are of another version.
         """
         return runtime(app).store.create_schema()
 
     def deliver_in_background(self, app: Flask) -> Callable[[], None]:
-        """Start the thread that works off owed calls, sweeps and purges.
+        """Start a thread that delivers owed calls, sweeps and purges.
 
-        Returns what stops it: it finishes the call under way, and then returns.
+        Args:
+            app: The wired app.
+
+        Returns:
+            A function that stops the thread, after the calls under way.
         """
-        return runtime(app).checkout.worker.start()
+        return runtime(app).worker.start()
 
     @property
     def settings(self) -> Settings:
@@ -105,9 +199,13 @@ class Upsells(Verbs):
         return runtime().settings
 
     def csp(self, bff: str = "'self'") -> dict[str, tuple[str, ...]]:
-        """Return directive → sources to add to the Content-Security-Policy of the upsell's pages.
+        """Return the sources that the pages of the upsell need in their Content-Security-Policy.
 
-        ``bff``: where those pages load ``bridge.js`` from; an origin, for a partner's pages.
+        Args:
+            bff: Where those pages load ``bridge.js`` from: an origin for a partner's pages.
+
+        Returns:
+            Directive → sources to add to it.
         """
         return sources(self.settings, bff)
 
@@ -119,13 +217,18 @@ class Upsells(Verbs):
         preload: bool = False,
         data: Mapping[str, str] | None = None,
     ) -> Markup:
-        """Return the tag that loads a script of this release, held to its ``integrity``.
+        """Return the tag that loads a script of this release, with its ``integrity``.
 
-        ``base``: the BFF's address as the page sees it, by default this app's own prefix.
-        ``preload``: for a page whose own script imports it. Make the tag anew for each page: it
-        is another after an upgrade. ``data``: what the bridge is to do by itself, such as
-        ``{"guard": "#continue"}`` for ``data-guard``. Raises ``KeyError`` for a script that there
-        is not.
+        Make the tag for each page, because it changes with an upgrade.
+
+        Args:
+            base: The BFF's address as the page sees it. None: this app's own prefix.
+            script: The script's file name.
+            preload: The page's own script imports it, so the tag only preloads it.
+            data: What the bridge does by itself, such as ``{"guard": "#continue"}``.
+
+        Raises:
+            KeyError: There is no such script.
         """
         tag = release().tag(script, base or self.settings.url_prefix, preload=preload, data=data)
         return Markup(tag)  # noqa: S704, it escapes what it is given

@@ -109,14 +109,14 @@ class Verbs:
         ``InvalidInput`` that names a wrong argument, and ``StoreUnavailable``: then there is
         nothing of Rokt's to charge or to confirm. Never raises for what Rokt does.
         """
-        wish = ReserveOptions(
+        options = ReserveOptions(
             accept_prices=read_prices(accept_prices),
             attributes=texts(attributes),
             is_paypal_payment=switch_or_none("isPayPalPayment", is_paypal_payment),
             merchant_id=text_or_none("merchantId", merchant_id),
             accept_language=shopper_language(),
         )
-        quote = with_handle(lambda one: runtime().checkout.reserve(one, wish))
+        quote = with_handle(lambda one: runtime().checkout.reserve(one, options))
         remember_quote(quote.quote_id)
         return quote
 
@@ -151,7 +151,7 @@ class Verbs:
             accept_language=shopper_language() if handle is not None else None,
             insists=quote_id is not None,
         )
-        return runtime().checkout.confirm(handle, purchase)
+        return runtime().checkout.record(handle, purchase)[0]
 
     def release(self, attributes: Mapping[str, str] | None = None) -> Cart:
         """Give the reserved items back early; the lines stay held."""

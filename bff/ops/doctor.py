@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from bff.cart.reservation import State
 from bff.config.security import insecure
 from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
 from bff.ops.invariants import INVARIANTS, NEEDS_REFUND, Finding
-from bff.outbox.order_status import count_by_state
 from bff.outbox.queue import RowState
 from bff.rokt.calls import any_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Refused
 from bff.store.clock import ahead
 from bff.store.database import Store, new_id
-from bff.store.tables import reservations
+from bff.store.tables import outbox, reservations
 
 # Reservations lapse within tens of minutes; clocks that differ by more than this make "60
 # seconds left" meaningless, and what is sent just before a lapse arrives after it.
@@ -48,6 +47,12 @@ def examine_database(store: Store, now: datetime) -> Iterator[Finding]:
             yield from _clock(ahead(connection), "the database's")
     except StoreUnavailable as error:
         yield Finding("database", str(error))
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """Return how many rows of the outbox are in each state."""
+    query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def count_open(store: Store) -> Mapping[str, int]:

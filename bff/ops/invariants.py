@@ -13,12 +13,11 @@ from itertools import groupby
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from bff.cart.order import OrderStatus, order_status
+from bff.cart.order import PAID_TWICE, OrderStatus, order_status
 from bff.cart.reservation import State
 from bff.outbox.queue import LEASE, RowState
 from bff.rokt.calls import Kind
 from bff.store.documents import load_cart, load_quote
-from bff.store.orders import PAID_TWICE
 from bff.store.tables import orders, outbox, quotes, reservations, sessions
 
 # A lease lasts half a minute and delivery looks twice a second: who is late by this much is
@@ -235,10 +234,10 @@ def sold_twice(connection: Connection, _now: datetime) -> Iterator[Finding]:
 
 def refund_needed(connection: Connection, _now: datetime) -> Iterator[Finding]:
     """Orders that somebody must give money back for."""
-    query = select(orders.c.id, orders.c.last_error).where(NEEDS_REFUND)
+    query = select(orders.c.id, orders.c.last_error, orders.c.error_code).where(NEEDS_REFUND)
     for row in connection.execute(query):
         cure = f"refund, then `flask rokt refunded {row.id}`"
-        if row.last_error not in PAID_TWICE:  # which was no fault of Rokt's
+        if row.error_code not in PAID_TWICE:  # Rokt did nothing wrong with those
             cure += ", or `redrive` it"
         yield Finding("refund_needed", f"order {row.id!r}: {row.last_error}; {cure}")
 

@@ -35,12 +35,7 @@ ORDERS_KEPT = timedelta(days=90)
 LEASES_KEPT = timedelta(hours=1)
 
 
-def purge(store: Store, now: datetime) -> int:
-    """Delete what is over; returns how many sessions, orders and calls went."""
-    return sum(batches(store, now))
-
-
-def batches(store: Store, now: datetime) -> Iterator[int]:
+def purge(store: Store, now: datetime) -> Iterator[int]:
     """Delete in bounded steps, a transaction each; each yields how many rows went."""
     steps: Sequence[Callable[[Connection, datetime], int]] = (_orders, _calls, _sessions)
     for step in steps:

@@ -1,1 +1,15 @@
-"""The package outbox."""
+"""The calls owed to Rokt, and the work behind the requests.
+
+Read in this order:
+
+- ``queue``: the rows: owe, claim by a lease, postpone, close; and the backoff
+- ``delivery``: one attempt at an owed call
+- ``settlement``: what an outcome does to the row, the order and its items
+- ``order_status``: an order as it stands, and the listeners that are told of it
+- ``expiry``, ``renewal``: reservations that are gone before their confirm are reserved again
+- ``releases``: the one place that owes a release
+- ``sweep``: gives back what shoppers left reserved
+- ``senders``, ``worker``: several attempts at a time, and the loop around all of it
+
+``bff.rokt`` makes the calls, ``bff.ops`` has what an operator runs.
+"""

@@ -1,8 +1,8 @@
-"""Sends what is owed to Rokt, has it settled, and tells of the orders that are settled by it.
+"""Attempts an owed call: sends it, settles its outcome, and tells listeners of settled orders.
 
-Used in line, for the first attempt, and by the worker for the rest. The call is made
-between two transactions, never inside one; a lease on the row keeps everybody else away. One
-transaction may write down many answers and claim as many rows: see ``bff.draining``.
+The checkout uses it for the first attempt, the worker for the others. The call is made between
+two transactions, never inside one; the lease keeps other processes from the row. One transaction
+may settle many calls and claim as many rows: see ``bff.outbox.senders``.
 """
 
 from __future__ import annotations
@@ -18,42 +18,33 @@ from sqlalchemy import Connection
 from bff.cart.order import Order, OrderStatus
 from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
-from bff.outbox import expiry as lapsing
-from bff.outbox import queue as outbox
-from bff.outbox.order_status import Listener, read_order
-from bff.outbox.queue import OwedCall
+from bff.outbox.expiry import ABOUT_TO_LAPSE, lapsed_by, may_be_lapsed
+from bff.outbox.order_status import Listener, notify, read_order, view
+from bff.outbox.queue import Outbox, OwedCall, mark_not_sending
 from bff.outbox.renewal import Renewal
 from bff.outbox.settlement import Settlement
 from bff.rokt.calls import Kind
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Cause, NotSent, Outcome, Refused, Unknown
-from bff.store import orders as order_book
 from bff.store.database import Store
+from bff.store.orders import find_order
+from bff.store.reservations import change, ids_to_renew, rows_by_id
 
 log = logging.getLogger(__name__)
 
-
-# No call to Rokt has ever been answered in less.
+# Rokt has never responded in less.
 LEAST_TIME = 0.05
-
-
 NO_TIME = "there was no time left to send it"
-
-
-# Of the time limit of an attempt, what is kept for writing the answer down.
-WRITING_SHARE = 0.1
-
-
+# The part of an attempt's time limit that is kept for settling, and its most in seconds.
+SETTLING_SHARE = 0.1
 LONGEST_SHARE = 0.25
-
-
-# Between a call's end and its lease's, for writing the answer down.
+# The seconds between the end of a call and the end of its lease, for settling.
 LEASE_SLACK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A call that was made and not written down yet."""
+    """A call that was made, and is not settled yet."""
 
     owed: OwedCall
     outcome: Outcome
@@ -61,7 +52,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row to attempt. ``renews``: its items may have to be reserved again before."""
+    """A row to attempt. ``renews``: its items may have to be reserved again first."""
 
     owed: OwedCall
     renews: bool
@@ -76,35 +67,63 @@ class Delivery:
         store: Store,
         api: CartApi,
         clock: Callable[[], datetime],
-        watcher: Listener,
+        outbox: Outbox,
+        listener: Listener,
     ) -> None:
         self._settings = settings
         self._store = store
         self._api = api
         self._clock = clock
-        self._watcher = watcher
-        self._renewing = Renewal(settings, store, api, clock)
-        self.settling = Settlement(settings, clock)
+        self._outbox = outbox
+        self._listener = listener
+        self._renewal = Renewal(settings, store, api, clock, outbox)
+        self._settlement = Settlement(outbox, clock)
 
-    def attempt(self, owed: OwedCall, *, limit: float, renews: bool = True) -> None:
-        """Make one attempt at a claimed row, and write it down, within ``limit`` seconds.
+    def attempt_all(self, owed: Sequence[OwedCall], *, limit: float) -> None:
+        """Attempt these calls within ``limit`` seconds; the worker has those that fail."""
+        end = time.monotonic() + limit
+        for one in owed:
+            self.attempt(one, limit=end - time.monotonic())
 
-        Raises ``StoreUnavailable``.
+    def attempt(self, owed: OwedCall, *, limit: float, renews: bool = True) -> Order | None:
+        """Make one attempt at a claimed row, and settle it.
+
+        Args:
+            owed: The claimed row.
+            limit: How many seconds it may take.
+            renews: A confirm's items may have to be reserved again first.
+
+        Returns:
+            The order, if the call settled it.
+
+        Raises:
+            StoreUnavailable: The outcome could not be written.
         """
         end = time.monotonic() + limit
-        share = min(limit * WRITING_SHARE, LONGEST_SHARE)
+        share = min(limit * SETTLING_SHARE, LONGEST_SHARE)
         answered = self.make(owed, limit=limit - share, renews=renews)
-        if answered is not None:
-            self.write(answered, wait=max(end - time.monotonic(), LEAST_TIME))
+        if answered is None:
+            return None
+        return self.settle(answered, wait=max(end - time.monotonic(), LEAST_TIME))
 
     def make(
         self, owed: OwedCall, *, limit: float | None = None, renews: bool = True
     ) -> Answered | None:
-        """Make one attempt at a claimed row, within ``limit`` seconds (by default confirm's).
+        """Make the call of a claimed row.
 
-        Returns what is to be written down by ``write`` or ``turn``, None when nothing was sent.
-        Raises ``StoreUnavailable``. What else goes wrong is an outcome too: else the row would
-        come again for ever, and never reach its deadline.
+        Any other error than ``StoreUnavailable`` is an outcome too. Otherwise the row would come
+        back for ever, and never reach its deadline.
+
+        Args:
+            owed: The claimed row.
+            limit: How many seconds it may take. None: the ``confirm_timeout`` setting.
+            renews: A confirm's items may have to be reserved again first.
+
+        Returns:
+            What is to be settled. None: nothing was sent.
+
+        Raises:
+            StoreUnavailable: The database cannot be used right now.
         """
         end = time.monotonic() + (self._settings.confirm_timeout if limit is None else limit)
         try:
@@ -115,28 +134,28 @@ class Delivery:
             return Answered(owed, NotSent(Cause.OWN_ERROR, _failed(owed, error)))
 
     def _make(self, owed: OwedCall, end: float, renews: bool) -> Answered | None:
-        if not (renews and owed.call.kind is Kind.CONFIRM):
-            answered: Answered | None = self._send(owed, end)
-        else:
+        if renews and owed.call.kind is Kind.CONFIRM:
             answered = self._renew_and_send(owed, end)
+        else:
+            answered = self._send(owed, end)
         if answered is not None and self._is_lapsed(answered):
             return self._renew_and_send(answered.owed, end)
         return answered
 
     def _renew_and_send(self, owed: OwedCall, end: float) -> Answered | None:
-        """Send a confirm, made ready before; None when there is nothing to send now."""
+        """Send a confirm after its renewal; None when there is nothing to send now."""
         left = _time_left(owed, end)
         if left < LEAST_TIME:
             return Answered(owed, NotSent(Cause.NO_TIME, NO_TIME))
-        prepared = self._renewing.prepare(owed, limit=left)
-        if prepared.changed and owed.order_id is not None:
-            self.tell(owed.order_id)
-        return None if prepared.owed is None else self._send(prepared.owed, end)
+        ready = self._renewal.prepare(owed, limit=left)
+        if ready.is_news and owed.order_id is not None:
+            self.notify(owed.order_id)
+        return None if ready.owed is None else self._send(ready.owed, end)
 
     def _send(self, owed: OwedCall, end: float) -> Answered:
         left = _time_left(owed, end)
         if left < LEAST_TIME:
-            # Rather than a call that would be cut off, and that nobody knew anything of.
+            # A call that is cut off would be unknown.
             return Answered(owed, NotSent(Cause.NO_TIME, NO_TIME))
         try:
             outcome = self._api.send(
@@ -147,120 +166,120 @@ class Delivery:
         return Answered(owed, outcome)
 
     def _is_lapsed(self, answered: Answered) -> bool:
-        """Tell whether Rokt says, and is to be believed, that what is confirmed has expired."""
+        """Return whether Rokt refused a confirm as expired, and record that of its items."""
         owed, outcome = answered.owed, answered.outcome
-        if not isinstance(outcome, Refused) or not lapsing.may_be_lapsed(owed, outcome):
+        if not isinstance(outcome, Refused) or not may_be_lapsed(owed, outcome):
             return False
         with self._store.write() as connection:
-            return lapsing.take_for_lapsed(connection, owed, outcome, self._clock())
+            # First the order, as everywhere: a cancel may hold it.
+            order = find_order(connection, owed.order_id or "", for_update=True)
+            if order is None or not mark_not_sending(connection, owed):
+                return False
+            lapsed = lapsed_by(outcome, rows_by_id(connection, owed.subjects))
+            for row in lapsed:
+                change(connection, row.id, row.state, expires_at=self._clock())
+        return bool(lapsed)
 
-    def write(self, answered: Answered, *, wait: float | None = None) -> None:
-        """Write one answer down. One that cannot be written is as good as none: tried again.
+    def settle(self, answered: Answered, *, wait: float | None = None) -> Order | None:
+        """Settle one call. An outcome that cannot be written counts as unknown, and is retried.
 
-        ``wait``: see ``Store.write``. Raises ``StoreUnavailable``.
+        Args:
+            answered: The call and its outcome.
+            wait: See ``Store.write``.
+
+        Returns:
+            The order, if the call settled it.
+
+        Raises:
+            StoreUnavailable: The outcome could not be written.
         """
         try:
-            self.turn([answered], claim=0, wait=wait)
+            return self._settle_one(answered, wait)
         except StoreUnavailable:
             raise
         except Exception as error:
             outcome = Unknown(Cause.OWN_ERROR, _failed(answered.owed, error))
-            self.turn([replace(answered, outcome=outcome)], claim=0, wait=wait)
+            return self._settle_one(replace(answered, outcome=outcome), wait)
 
-    def turn(
-        self,
-        answered: Sequence[Answered],
-        *,
-        claim: int,
-        due_by: datetime | None = None,
-        wait: float | None = None,
+    def _settle_one(self, answered: Answered, wait: float | None) -> Order | None:
+        with self._store.write(wait=wait) as connection:
+            settled = self._settlement.settle(connection, answered.owed, answered.outcome)
+            if settled is None:
+                return None
+            order = view(connection, settled.order, settled.rows)
+        if settled.is_news:
+            notify(self._listener, order)
+        return order
+
+    def settle_and_claim(
+        self, answered: Sequence[Answered], *, claim: int, due_by: datetime | None = None
     ) -> list[Claimed]:
-        """Write down answers, and claim up to so many rows that are due, in one transaction.
+        """Settle calls, and claim rows that are due, in one transaction.
 
-        ``due_by``: see ``outbox.claim_some``.
+        Args:
+            answered: The calls to settle.
+            claim: At most so many rows are claimed.
+            due_by: See ``Outbox.claim``.
+
+        Raises:
+            StoreUnavailable: Nothing was written.
         """
         if not answered and not self._is_due(claim, due_by):
             return []
-        with self._store.write(wait=wait) as connection:
-            changed = [
-                one.owed.order_id
-                # By orders, in one order: no two workers wait for each other.
-                for one in sorted(answered, key=lambda one: one.owed.order_id or "")
-                if self.settling.settle(connection, one.owed, one.outcome)
-            ]
-            # Not before: leases begin when all that had to be waited for is over.
-            now = self._clock()
-            claimed = outbox.claim_some(connection, now=now, most=claim, due_by=due_by)
-            to_renew = lapsing.to_look_at(connection, claimed, now)
-        self._tell_of([one for one in dict.fromkeys(changed) if one is not None])
-        return [Claimed(owed, renews=owed.id in to_renew) for owed in claimed]
+        news: list[Order] = []
+        with self._store.write() as connection:
+            # Sorted by orders, so that two workers do not wait for each other.
+            for one in sorted(answered, key=lambda one: one.owed.order_id or ""):
+                settled = self._settlement.settle(connection, one.owed, one.outcome)
+                if settled is None or not settled.is_news:
+                    continue
+                is_refund = settled.order.status is OrderStatus.REFUND_NEEDED
+                if is_refund or self._listener.wants_orders():
+                    news.append(view(connection, settled.order, settled.rows))
+            # Leases begin here, after all that had to be waited for.
+            claimed = self._outbox.claim(connection, claim, due_by)
+            renewing = self._to_renew(connection, claimed)
+        for order in news:
+            notify(self._listener, order)
+        return [Claimed(owed, renews=not renewing.isdisjoint(owed.subjects)) for owed in claimed]
 
-    def run_once(self) -> int:
-        """Attempt everything that is due now, one after another; returns how many rows that was.
-
-        Raises ``StoreUnavailable``.
-        """
-        count, due_by = 0, self._clock()
-        while claimed := self.turn([], claim=1, due_by=due_by):
-            for one in claimed:
-                self.attempt(one.owed, limit=self._settings.confirm_timeout, renews=one.renews)
-                count += 1
-        return count
+    def _to_renew(self, connection: Connection, claimed: Sequence[OwedCall]) -> frozenset[str]:
+        """Return the items that must be reserved again: one query for all, as nearly none must."""
+        confirms = [one for one in claimed if one.call.kind is Kind.CONFIRM]
+        items = [row_id for one in confirms for row_id in one.subjects]
+        return ids_to_renew(connection, items, self._clock() + ABOUT_TO_LAPSE)
 
     def _is_due(self, claim: int, due_by: datetime | None) -> bool:
-        """Look first, which spares an idle database the write lock."""
+        """Look first, without a lock: an idle database is not locked."""
         if claim <= 0:
             return False
         with self._store.read() as connection:
-            return outbox.is_due(connection, now=self._clock(), due_by=due_by)
+            return self._outbox.is_due(connection, due_by)
 
-    def tell(self, order_id: str) -> None:
-        """Tell those who watch where an order stands, unless it is still being confirmed."""
-        with self._store.read() as connection:
-            order = self._read_to_tell(connection, order_id)
-        if order is not None:
-            self._tell(order)
-
-    def _tell_of(self, order_ids: Sequence[str]) -> None:
-        """Tell of orders that are written down, which is what matters: it raises nothing."""
-        if not order_ids:
-            return
-        found: list[Order | None] = []
+    def notify(self, order_id: str) -> None:
+        """Tell listeners of an order. Its state is written, so an error is only logged."""
         try:
             with self._store.read() as connection:
-                found = [self._read_to_tell(connection, order_id) for order_id in order_ids]
+                order = read_order(connection, order_id)
         except StoreUnavailable as error:
-            log.error("%d orders are settled, and nobody is told: %s", len(order_ids), error)
-        for order in found:
-            if order is not None:
-                self._tell(order)
-
-    def _read_to_tell(self, connection: Connection, order_id: str) -> Order | None:
-        row = order_book.find_order(connection, order_id)
-        if row is None or row.status is OrderStatus.CONFIRMING:
-            return None
-        if row.status is not OrderStatus.REFUND_NEEDED and not self._watcher.hears_of_orders():
-            return None
-        return read_order(connection, order_id)
-
-    def _tell(self, order: Order) -> None:
-        if order.status is OrderStatus.REFUND_NEEDED:
-            log.error("order %r needs a refund: %s", order.order_id, order.last_error)
-        self._watcher.order_settled(order)
+            log.error("order %r is settled, but listeners were not told: %s", order_id, error)
+            return
+        if order is not None:
+            notify(self._listener, order)
 
 
 def _time_left(owed: OwedCall, end: float) -> float:
-    """Return the seconds that a call may take: until ``end``, and while the lease holds.
+    """Return the seconds that a call may take: until ``end``, and while its lease holds.
 
-    Who has waited longer than that before sending must not: somebody else has the row by now.
+    After that another process may have claimed the row.
     """
     return min(end, owed.until - LEASE_SLACK) - time.monotonic()
 
 
 def _failed(owed: OwedCall, error: Exception) -> str:
-    """Say, and log, what kept an attempt from ending as it should: a fault of ours.
+    """Log an error of our own, and return its text for the row.
 
-    Without the error's text, which may hold a shopper's data.
+    The error's message is left out: it may hold personal data.
     """
     what = type(error).__name__
     log.error("a %s of order %r failed on %s", owed.call.kind, owed.order_id, what)

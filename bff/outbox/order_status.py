@@ -1,44 +1,65 @@
-"""Sends what is owed to Rokt, has it settled, and tells of the orders that are settled by it.
-
-Used in line, for the first attempt, and by the worker for the rest. The call is made
-between two transactions, never inside one; a lease on the row keeps everybody else away. One
-transaction may write down many answers and claim as many rows: see ``bff.draining``.
-"""
+"""An order as it stands, and the listeners that are told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection, case, func, select
 
-from bff.cart.order import Order, view_order
+from bff.cart.order import Order, OrderRow, OrderStatus, view_order
+from bff.cart.reservation import Reservation
 from bff.cart.shown_cart import Cart
 from bff.outbox.queue import RowState
 from bff.rokt.calls import Kind
 from bff.rokt.client import Attempt
-from bff.store import orders as order_book
-from bff.store import reservations as ledger
+from bff.store.orders import find_order
+from bff.store.reservations import rows_of_order
 from bff.store.tables import outbox
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Is told after the fact, from any thread. ``session_id`` is our id, which is not a secret."""
+
+    def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:
+        """A held cart changed; ``cause`` is the verb that changed it."""
+
+    def call_made(self, attempt: Attempt) -> None:
+        """A call to Rokt ended."""
+
+    def wants_orders(self) -> bool:
+        """Return whether anything listens to settled orders. If not, they need not be read."""
+
+    def order_settled(self, order: Order) -> None:
+        """An order is confirmed, cancelled, or needs a refund."""
 
 
 def read_order(connection: Connection, order_id: str) -> Order | None:
-    """Read an order with its items and how its confirm is going, or None."""
-    order = order_book.find_order(connection, order_id)
-    if order is None:
-        return None
-    attempts, next_attempt_at = confirm_progress(connection, order_id)
-    return view_order(
-        order,
-        ledger.rows_of_order(connection, order_id),
-        attempts=attempts,
-        next_attempt_at=next_attempt_at,
-    )
+    """Return an order with its items and the progress of its confirm, or None."""
+    order = find_order(connection, order_id)
+    return None if order is None else view(connection, order, rows_of_order(connection, order_id))
 
 
-def confirm_progress(connection: Connection, order_id: str) -> tuple[int, datetime | None]:
-    """Return how often an order's confirm was tried, and when it is tried next, if it is owed."""
+def view(connection: Connection, order: OrderRow, rows: tuple[Reservation, ...]) -> Order:
+    """Return an order as a shop sees it, from rows that were just read or written."""
+    attempts, next_attempt_at = _confirm_progress(connection, order.id)
+    return view_order(order, rows, attempts=attempts, next_attempt_at=next_attempt_at)
+
+
+def notify(listener: Listener, order: Order) -> None:
+    """Tell the listeners of a settled order; one that needs a refund is logged as an error."""
+    if order.status is OrderStatus.CONFIRMING:
+        return
+    if order.status is OrderStatus.REFUND_NEEDED:
+        log.error("order %r needs a refund: %s", order.order_id, order.last_error)
+    listener.order_settled(order)
+
+
+def _confirm_progress(connection: Connection, order_id: str) -> tuple[int, datetime | None]:
+    """Return how many attempts a confirm had, and when the next is due, if one is owed."""
     query = select(
         func.coalesce(func.sum(outbox.c.attempts), 0),
         func.min(
@@ -47,25 +68,3 @@ def confirm_progress(connection: Connection, order_id: str) -> tuple[int, dateti
     ).where(outbox.c.order_id == order_id, outbox.c.kind == Kind.CONFIRM.name.lower())
     attempts, next_attempt_at = connection.execute(query).one()
     return int(attempts), next_attempt_at
-
-
-def count_by_state(connection: Connection) -> Mapping[str, int]:
-    """Count the rows in each state."""
-    query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-class Listener(Protocol):
-    """Called after the fact, from any thread; ``session_id`` is our id, no secret."""
-
-    def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:
-        """Tell that a held cart changed, and by which verb."""
-
-    def call_made(self, attempt: Attempt) -> None:
-        """Tell that a call to Rokt ended, and how."""
-
-    def hears_of_orders(self) -> bool:
-        """Tell whether anybody listens: else the settled orders need not be read."""
-
-    def order_settled(self, order: Order) -> None:
-        """Tell that an order is confirmed, cancelled, or needs a refund."""

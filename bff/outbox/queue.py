@@ -1,9 +1,9 @@
 """The outbox: calls owed to Rokt, each a row with fixed bytes, claimed by a lease.
 
-A row is written in the transaction of the state that it follows from. Whoever claims it gets a
-lease, a token with an end, and only its holder can settle the row. A lease that was left behind
-while sending means that somebody died in the middle of a call: that attempt is *unknown*. What an
-outcome does to orders and reservations is for ``bff.settling``.
+A row is written in the transaction of the state that it follows from. A lease is a token with an
+end; only its holder settles the row. A lease that expired while the bytes may have been sent
+means that the process died: that attempt is *unknown*. ``bff.outbox.settlement`` decides what an
+outcome means for orders and reservations.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -21,25 +21,25 @@ from typing import Any
 from sqlalchemy import Connection, Select, or_, select
 from sqlalchemy.engine import Row
 
+from bff.cart.order import OrderRow
+from bff.cart.reservation import Reservation
+from bff.config.settings import Settings
 from bff.rokt.calls import PATHS, Call, Kind
 from bff.store.clock import shared
 from bff.store.database import new_id
 from bff.store.tables import outbox
 
-# Longer than the longest call (``confirm_timeout`` is refused above 20 s), so that a holder who
-# is alive still has it when the answer comes; short enough that a killed server's calls go on.
+# Longer than the longest call (``confirm_timeout`` is at most 20 s), so that a live process still
+# holds it when the response comes. Short enough that a killed server's calls go on soon.
 LEASE = timedelta(seconds=30)
 
-
 FIRST_WAIT = 1.0
-
-
-# A quarter of an hour: an outage of a day then costs a hundred tries, not a hundred thousand.
+# A quarter of an hour: an outage of a day then costs a hundred attempts, not a hundred thousand.
 LONGEST_WAIT = 900.0
 
 
 class RowState(StrEnum):
-    """Where a row stands. All but ``queued`` are final; none is deleted before its purge."""
+    """The state of a row. All but ``queued`` are final; a row is deleted by the purge only."""
 
     QUEUED = "queued"
     DONE = "done"
@@ -50,10 +50,19 @@ class RowState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwedCall:
-    """A claimed row: ``token`` proves it. ``subjects`` are ids of our reservation rows.
+    """A row of the outbox, mostly a claimed one.
 
-    ``unknown``: an attempt before this one may have taken effect. ``attempts`` counts this one.
-    ``until``: when the lease ends, by this process's monotonic clock, which nobody sets.
+    Attributes:
+        id: The row's id.
+        call: The call, with its fixed bytes.
+        session_id: Our id of the shopper's session.
+        order_id: The order that it is about. None for a release.
+        subjects: The ids of the reservation rows that it is about.
+        attempts: How often it was attempted, with the attempt under way.
+        unknown: An earlier attempt may have taken effect.
+        deadline: When it is given up.
+        token: Proves the lease.
+        until: When the lease ends, by this process's monotonic clock.
     """
 
     id: int
@@ -69,120 +78,174 @@ class OwedCall:
 
 
 def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:
-    """Return the seconds to wait after so many attempts.
+    """Return the seconds to wait after this many attempts.
 
-    Doubles from one second to a quarter of an hour; ``jitter`` (0 to 1) takes away up to half,
-    so that a thousand rows do not come back in one second. Never less than Rokt asked for.
+    The wait doubles from one second to a quarter of an hour. It is never less than Rokt asked for.
+
+    Args:
+        attempts: How many attempts were made.
+        retry_after: The seconds of Rokt's ``Retry-After``. None: it sent none.
+        jitter: From 0 to 1; takes away up to half of the wait, so that rows spread out.
     """
     wait = min(FIRST_WAIT * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT)
     return max(wait * (1 - jitter / 2), retry_after or 0.0)
 
 
-def enqueue(
-    connection: Connection,
-    call: Call,
-    *,
-    session_id: str,
-    order_id: str | None,
-    subjects: Iterable[str],
-    now: datetime,
-    deadline: datetime,
-    in_line: bool,
-) -> OwedCall:
-    """Write a row. ``in_line``: claimed for whoever writes it, who attempts it at once.
+class Outbox:
+    """The rows of the outbox. Every method runs in the caller's transaction."""
 
-    When that attempt is never made, the lease runs out and delivery takes over. Else the row is
-    nobody's, and what is returned proves no lease: delivery claims it.
-    """
-    token, subjects = new_id(), tuple(subjects)
-    attempts = 1 if in_line else 0
-    row_id: int = connection.execute(
-        outbox.insert()
-        .values(
-            kind=call.kind.name.lower(),
-            state=RowState.QUEUED.value,
+    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._lasts = timedelta(seconds=settings.confirm_deadline)
+        self._clock = clock
+
+    def owe(
+        self,
+        connection: Connection,
+        call: Call,
+        rows: Sequence[Reservation],
+        *,
+        order: OrderRow | None = None,
+        deadline: datetime | None = None,
+        claimed: bool = False,
+    ) -> OwedCall:
+        """Insert a row.
+
+        Args:
+            connection: The transaction.
+            call: The call.
+            rows: The reservation rows that it is about. They may be none if there is an order.
+            order: The order that it is about.
+            deadline: When it is given up. None: after the ``confirm_deadline`` setting.
+            claimed: The caller attempts it at once, and holds its lease. Otherwise, and when the
+                attempt is never made, the worker claims it.
+        """
+        now = self._clock()
+        token = new_id()
+        session_id = rows[0].session_id if order is None else order.session_id
+        owed = OwedCall(
+            id=0,
+            call=call,
             session_id=session_id,
-            order_id=order_id,
-            path=PATHS[call.kind],
-            headers=json.dumps(dict(call.headers)),
-            body=call.body,
-            subjects=json.dumps(subjects),
-            attempts=attempts,
+            order_id=None if order is None else order.id,
+            subjects=tuple(row.id for row in rows),
+            attempts=1 if claimed else 0,
             unknown=False,
-            sending=in_line,
-            created_at=now,
-            next_attempt_at=now,
-            deadline=deadline,
-            lease_token=token if in_line else None,
-            lease_until=shared(connection, now) + LEASE if in_line else None,
+            deadline=deadline or now + self._lasts,
+            token=token,
+            until=_lease_end(),
         )
-        .returning(outbox.c.id)
-    ).scalar_one()
-    return OwedCall(
-        id=row_id,
-        call=call,
-        session_id=session_id,
-        order_id=order_id,
-        subjects=subjects,
-        attempts=attempts,
-        unknown=False,
-        deadline=deadline,
-        token=token,
-        until=_lease_end(),
-    )
+        row_id: int = connection.execute(
+            outbox.insert()
+            .values(
+                kind=call.kind.name.lower(),
+                state=RowState.QUEUED.value,
+                session_id=owed.session_id,
+                order_id=owed.order_id,
+                path=PATHS[call.kind],
+                headers=json.dumps(dict(call.headers)),
+                body=call.body,
+                subjects=json.dumps(owed.subjects),
+                attempts=owed.attempts,
+                unknown=False,
+                sending=claimed,
+                created_at=now,
+                next_attempt_at=now,
+                deadline=owed.deadline,
+                lease_token=token if claimed else None,
+                lease_until=shared(connection, now) + LEASE if claimed else None,
+            )
+            .returning(outbox.c.id)
+        ).scalar_one()
+        return replace(owed, id=row_id)
 
-
-def is_due(connection: Connection, *, now: datetime, due_by: datetime | None = None) -> bool:
-    """Tell whether there is a row to claim, without locking anything."""
-    due = _due(now, shared(connection, now), due_by)
-    return connection.execute(due.limit(1)).scalar() is not None
-
-
-def claim(connection: Connection, *, now: datetime) -> OwedCall | None:
-    """Take the row that is due longest, or None when none is. Nobody else gets it meanwhile."""
-    return next(iter(claim_some(connection, now=now, most=1)), None)
-
-
-def claim_some(
-    connection: Connection, *, now: datetime, most: int, due_by: datetime | None = None
-) -> list[OwedCall]:
-    """Take the rows that are due longest, up to so many. Nobody else gets them meanwhile.
-
-    ``due_by``: only rows that were due then, or were never tried. What was tried since is due
-    later, so whoever keeps to one instant gets no row twice. Send them at once: whoever dies with
-    them in hand leaves each in the middle of a call.
-    """
-    if most <= 0:
-        return []
-    lease_now = shared(connection, now)
-    due = _due(now, lease_now, due_by).limit(most).with_for_update(skip_locked=True)
-    found = connection.execute(due).scalars().all()
-    if not found:
-        return []
-    token = new_id()
-    taken = connection.execute(
-        outbox.update()
-        .where(
-            outbox.c.id.in_(found),
-            outbox.c.state == RowState.QUEUED.value,
-            or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= lease_now),
+    def owe_again(self, connection: Connection, row_id: int) -> None:
+        """Owe a closed row again, with the same bytes and a new deadline."""
+        now = self._clock()
+        connection.execute(
+            outbox.update()
+            .where(outbox.c.id == row_id)
+            .values(state=RowState.QUEUED.value, next_attempt_at=now, deadline=now + self._lasts)
         )
-        .values(
-            attempts=outbox.c.attempts + 1,
-            # A lease that was left behind in the middle of a call.
-            unknown=or_(outbox.c.unknown, outbox.c.sending),
-            sending=True,
-            lease_token=token,
-            lease_until=lease_now + LEASE,
+
+    def is_due(self, connection: Connection, due_by: datetime | None = None) -> bool:
+        """Return whether there is a row to claim, without a lock."""
+        now = self._clock()
+        due = _due(now, shared(connection, now), due_by)
+        return connection.execute(due.limit(1)).scalar() is not None
+
+    def claim(
+        self, connection: Connection, most: int, due_by: datetime | None = None
+    ) -> list[OwedCall]:
+        """Claim the rows that are due longest. Attempt them at once.
+
+        Args:
+            connection: The transaction.
+            most: At most so many rows.
+            due_by: Only rows that were due then, or never attempted. A row that was attempted since
+                is due later, so one who keeps to one time gets no row twice.
+        """
+        if most <= 0:
+            return []
+        now = self._clock()
+        lease_now = shared(connection, now)
+        due = _due(now, lease_now, due_by).limit(most).with_for_update(skip_locked=True)
+        found = connection.execute(due).scalars().all()
+        if not found:
+            return []
+        token = new_id()
+        taken = connection.execute(
+            outbox.update()
+            .where(
+                outbox.c.id.in_(found),
+                outbox.c.state == RowState.QUEUED.value,
+                or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= lease_now),
+            )
+            .values(
+                attempts=outbox.c.attempts + 1,
+                # The lease expired while the bytes may have been sent.
+                unknown=or_(outbox.c.unknown, outbox.c.sending),
+                sending=True,
+                lease_token=token,
+                lease_until=lease_now + LEASE,
+            )
+            .returning(*outbox.c)
+        ).all()
+        owed = {row.id: _owed(row, token) for row in taken}
+        return [owed[row_id] for row_id in found if row_id in owed]
+
+    def postpone(
+        self,
+        connection: Connection,
+        owed: OwedCall,
+        *,
+        retry_after: float | None,
+        unknown: bool,
+        last_error: str,
+    ) -> bool:
+        """Give a row back for a later attempt. False: the lease is lost.
+
+        The last attempt is at the deadline, however long Rokt asked to wait.
+
+        Args:
+            connection: The transaction.
+            owed: The claimed row.
+            retry_after: The seconds of Rokt's ``Retry-After``.
+            unknown: This attempt may have taken effect.
+            last_error: What went wrong, for people.
+        """
+        now = self._clock()
+        wait = backoff(owed.attempts, retry_after, random.random())  # noqa: S311 - spreads load
+        return _write(
+            connection,
+            owed,
+            next_attempt_at=min(now + timedelta(seconds=wait), max(owed.deadline, now)),
+            unknown=owed.unknown or unknown,
+            last_error=last_error,
         )
-        .returning(*outbox.c)
-    ).all()
-    owed = {row.id: _owed(row, token) for row in taken}
-    return [owed[row_id] for row_id in found if row_id in owed]
 
 
-def hold_back(connection: Connection, owed: OwedCall) -> bool:
-    """Note that the bytes of a claimed row do not go out yet. False when the lease is lost."""
+def mark_not_sending(connection: Connection, owed: OwedCall) -> bool:
+    """Record that a claimed row's bytes are not sent yet. False: the lease is lost."""
     result = connection.execute(
         outbox.update()
         .where(outbox.c.id == owed.id, outbox.c.lease_token == owed.token)
@@ -191,34 +254,11 @@ def hold_back(connection: Connection, owed: OwedCall) -> bool:
     return result.rowcount == 1
 
 
-def settle(
+def close(
     connection: Connection, owed: OwedCall, state: RowState, last_error: str | None = None
 ) -> bool:
-    """Close a row for good. False when the lease is not ours any more: then do nothing else."""
+    """Close a row for good. False: the lease is lost, and the caller must change nothing."""
     return _write(connection, owed, state=state.value, last_error=last_error, unknown=owed.unknown)
-
-
-def postpone(
-    connection: Connection,
-    owed: OwedCall,
-    *,
-    now: datetime,
-    retry_after: float | None,
-    unknown: bool,
-    last_error: str,
-) -> bool:
-    """Give a row back for a later attempt. ``unknown``: this one may have taken effect.
-
-    At the deadline there is a last one, however long Rokt asked to wait: then it is given up.
-    """
-    wait = backoff(owed.attempts, retry_after, random.random())  # noqa: S311 - spreads load only
-    return _write(
-        connection,
-        owed,
-        next_attempt_at=min(now + timedelta(seconds=wait), max(owed.deadline, now)),
-        unknown=owed.unknown or unknown,
-        last_error=last_error,
-    )
 
 
 def _due(now: datetime, lease_now: datetime, due_by: datetime | None) -> Select[tuple[int]]:

@@ -1,10 +1,10 @@
-"""Before a confirm: items whose reservation is gone are reserved again, never dearer.
+"""Reserves a paid order's items again, never dearer, when their reservations are gone.
 
-What was quoted is what is confirmed. So an item of a paid order whose reservation lapsed, or
-was given back since, is reserved anew at the locked price or less; where that cannot be had, it
-is confirmed by quantity if the shop allows that, and else needs a refund. Done only while no
-attempt at the confirm is unknown: its bytes change with the new reservation. A reserve without an
-answer is unknown too: what Rokt denies afterwards it may hold for us, so that is waited for.
+What was quoted is what is confirmed. So before its confirm an item is reserved again at the
+locked price or less. If that fails, the item is confirmed by quantity where the shop allows it,
+and otherwise it needs a refund. This happens only while no attempt at the confirm is unknown:
+its bytes change with the new reservation. If a reserve had no response, Rokt may hold the items,
+and refuse them now because of that. Then the confirm waits.
 """
 
 from __future__ import annotations
@@ -12,48 +12,63 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bff.cart.order import OrderRow, OrderStatus
-from bff.cart.reservation import Reservation, ReserveOptions, State
+from bff.cart.order import OrderError, OrderRow
+from bff.cart.reservation import Reservation, ReserveOptions, State, unanswered_items
 from bff.config.settings import Settings
-from bff.outbox import expiry as lapsing
-from bff.outbox import queue as outbox
-from bff.outbox import renewal as ghosts
-from bff.outbox.queue import OwedCall, RowState
-from bff.rokt.calls import confirm_call, release_call
+from bff.outbox.expiry import gone
+from bff.outbox.queue import Outbox, OwedCall, RowState, close, mark_not_sending
+from bff.outbox.releases import Releases
+from bff.outbox.settlement import note_pending, sum_up
+from bff.rokt.calls import confirm_call
 from bff.rokt.client import CartApi
 from bff.rokt.outcomes import Done, Outcome, Unknown
 from bff.rokt.reserve import ReserveCalls, ReserveResult
-from bff.store import orders as order_book
-from bff.store import reservations as ledger
-from bff.store.database import Store
+from bff.store.database import Store, new_id
+from bff.store.orders import find_order, set_error
 from bff.store.quotes import find_quote
-from bff.store.reservations import find, forget, note
+from bff.store.reservations import (
+    add_reservations,
+    change,
+    delete_asked,
+    rows_by_id,
+    rows_of_order,
+    rows_of_session,
+)
 
-# Even with no time left: what was granted would be lost, and a lock is held for milliseconds.
+# The least time to wait for a lock: what Rokt granted would be lost, and locks last milliseconds.
 LEAST_WAIT = 0.25
 
-
 NOT_YET = "the items could not be reserved again yet"
-
-
-NOT_TO_BE_HAD = "an item could not be reserved again at its price"
+NOT_RESERVED = "an item could not be reserved again at its price"
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """``owed``: what to send now, if anything. ``changed``: the order is to be told of."""
+    """A confirm after its renewal.
+
+    Attributes:
+        owed: The call to send now. None: nothing is to be sent now.
+        is_news: The order's status changed, or an item was lost: listeners are told.
+    """
 
     owed: OwedCall | None
-    changed: bool = False
+    is_news: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    """What is reserved again. ``doubted``: what Rokt may hold of it by an earlier call."""
+class _Renewed:
+    """What is reserved again.
+
+    Attributes:
+        order: The paid order.
+        gone: Its items whose reservations are gone.
+        doubted: The cart item ids that Rokt may hold by a reserve without a response.
+        notes: Row id → the row in the state *asked* that records this reserve.
+    """
 
     order: OrderRow
     gone: Sequence[Reservation]
@@ -62,75 +77,109 @@ class _Asking:
 
 
 class Renewal:
-    """Gets a confirm ready to be sent."""
+    """Makes a confirm ready to be sent."""
 
     def __init__(
-        self, settings: Settings, database: Store, api: CartApi, clock: Callable[[], datetime]
+        self,
+        settings: Settings,
+        store: Store,
+        api: CartApi,
+        clock: Callable[[], datetime],
+        outbox: Outbox,
     ) -> None:
         self._settings = settings
-        self._store = database
-        self._calls = ReserveCalls(api)
+        self._store = store
+        self._reserve_calls = ReserveCalls(api)
         self._clock = clock
+        self._outbox = outbox
+        self._releases = Releases(outbox)
 
     def prepare(self, owed: OwedCall, *, limit: float) -> Ready:
-        """Return the confirm to send: this one, or another with new reservations in it.
+        """Return the confirm to send: this one, or another with new reservations.
 
-        Nothing to send when Rokt did not answer (the row is postponed) or when no item is left
-        to confirm (the row is closed).
+        Nothing is to be sent when Rokt gave no response (the row is postponed), or when no item is
+        left to confirm (the row is closed).
+
+        Args:
+            owed: The claimed confirm.
+            limit: How many seconds it may take.
         """
         with self._store.read() as connection:
-            order = order_book.find_order(connection, owed.order_id or "")
-            rows = ledger.rows_by_id(connection, owed.subjects)
-        gone = lapsing.gone(rows, self._clock())
-        if order is None or not gone:
+            order = find_order(connection, owed.order_id or "")
+            rows = rows_by_id(connection, owed.subjects)
+        expired = gone(rows, self._clock())
+        if order is None or not expired:
             return Ready(owed)
-        if owed.unknown and all(row.item_reservation_id is not None for row in gone):
-            # The bytes stay as they are, lapsed or not. But those that lack a reservation never
-            # went out, whoever died with the row in hand: they would buy by quantity.
+        if owed.unknown and all(row.item_reservation_id is not None for row in expired):
+            # The bytes must stay the same. But a row without a reservation was never sent, even if
+            # its process died with the lease: it would buy by quantity.
             return Ready(owed)
         end = time.monotonic() + limit
         with self._store.write(wait=limit) as connection:
-            # From here on a crash leaves nothing unknown: the confirm itself is not sent.
-            if not outbox.hold_back(connection, owed):
+            # A crash from here on leaves nothing unknown: the confirm itself is not sent.
+            if not mark_not_sending(connection, owed):
                 return Ready(None)
-            wish = _wish_of(connection, order)
-            now = self._clock()
-            doubted = find(connection, order.session_id, now)
-            asking = _Asking(order, gone, doubted, note(connection, gone, now))
-        asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in gone]
-        most = time.monotonic() + self._settings.reserve_timeout
-        # The outbox repeats it, so one attempt will do.
-        result = self._calls.ask(asked, wish, end=min(end, most), number=owed.attempts, retry=False)
-        left = max(end - time.monotonic(), LEAST_WAIT)
-        with self._store.write(wait=left) as connection:
-            return self._settle(connection, owed, asking, result)
+            renewed = self._begin(connection, order, expired)
+            options = _options_of(connection, order)
+        asked = [replace(row, item=replace(row.item, quantity=row.quantity)) for row in expired]
+        longest = time.monotonic() + self._settings.reserve_timeout
+        # One attempt is enough: the outbox repeats it.
+        result = self._reserve_calls.ask(
+            asked, options, end=min(end, longest), number=owed.attempts, retry=False
+        )
+        with self._store.write(wait=max(end - time.monotonic(), LEAST_WAIT)) as connection:
+            return self._settle(connection, owed, renewed, result)
+
+    def _begin(
+        self, connection: Connection, order: OrderRow, expired: Sequence[Reservation]
+    ) -> _Renewed:
+        """Record that these items are about to be asked for."""
+        now = self._clock()
+        asked_before = rows_of_session(connection, order.session_id, [State.ASKED])
+        notes = {
+            row.id: replace(
+                row,
+                id=new_id(),
+                state=State.ASKED,
+                order_id=None,
+                created_at=now,
+                item_reservation_id=None,
+                granted_at=None,
+                expires_at=None,
+            )
+            for row in expired
+        }
+        add_reservations(connection, notes.values())
+        return _Renewed(order, expired, unanswered_items(asked_before, now), notes)
 
     def _settle(
-        self, connection: Connection, owed: OwedCall, asking: _Asking, result: ReserveResult
+        self, connection: Connection, owed: OwedCall, renewed: _Renewed, result: ReserveResult
     ) -> Ready:
         now = self._clock()
-        # First the order: a cancel that is asked for meanwhile holds it, and wants its items.
-        order = order_book.find_order(connection, asking.order.id, for_update=True) or asking.order
+        # Locks the order: a cancel that is requested meanwhile holds it.
+        order = find_order(connection, renewed.order.id, for_update=True) or renewed.order
         outcome = result.outcome
         found = {row.id: row for row in result.apply(now)[0]}
-        # The deadline is final: what was not reserved by then is not to be had.
+        # The deadline is final: an item that is not reserved by then is lost.
         waits = now < owed.deadline and any(
-            row.id not in found or ghosts.may_hold(asking.doubted, row, found[row.id])
-            for row in asking.gone
+            row.id not in found or may_hold(renewed.doubted, row, found[row.id])
+            for row in renewed.gone
         )
         if not (
-            self._later(connection, owed, order, outcome, now)
+            self._postpone(connection, owed, order, outcome)
             if waits
-            else outbox.settle(connection, owed, RowState.REPLACED)
+            else close(connection, owed, RowState.REPLACED)
         ):
-            return Ready(None)  # whoever has the lease now must take what was granted for a ghost
-        known = found if isinstance(outcome, Done | Unknown) else asking.notes
-        forget(connection, [note for row_id, note in asking.notes.items() if row_id in known])
+            return Ready(None)  # the lease's new holder must assume that Rokt may hold the items
+        known = found if isinstance(outcome, Done | Unknown) else renewed.notes
+        delete_asked(
+            connection, [note.id for row_id, note in renewed.notes.items() if row_id in known]
+        )
         useless: list[Reservation] = []
-        for row in asking.gone:
+        for row in renewed.gone:
             grant = found.get(row.id)
-            if grant is not None and _as_good(grant, row):
-                ledger.change(
+            if grant is not None and is_as_good(grant, row):
+                change(
                     connection,
                     row.id,
                     State.CONFIRMING,
@@ -145,101 +194,68 @@ class Renewal:
                 self._without(connection, row)
             if grant is not None and grant.item_reservation_id is not None:
                 useless.append(grant)
-        if useless:
-            self._give_back(connection, owed, asking.order, useless, now)
-        return Ready(None) if waits else self._again(connection, owed, asking.order, now)
+        self._releases.owe(
+            connection, useless, accept_language=order.accept_language, claimed=False
+        )
+        return Ready(None) if waits else self._replace(connection, owed, order)
 
-    @staticmethod
-    def _later(
-        connection: Connection, owed: OwedCall, order: OrderRow, outcome: Outcome, now: datetime
+    def _postpone(
+        self, connection: Connection, owed: OwedCall, order: OrderRow, outcome: Outcome
     ) -> bool:
         # The confirm itself was not sent, so this attempt cannot have taken effect.
-        postponed = outbox.postpone(
+        postponed = self._outbox.postpone(
             connection,
             owed,
-            now=now,
             retry_after=getattr(outcome, "retry_after", None),
             unknown=False,
             last_error=NOT_YET,
         )
-        # An item that needs a refund keeps its reason, whatever the others wait for.
-        if postponed and order.status is not OrderStatus.REFUND_NEEDED:
-            order_book.set_error(connection, order.id, NOT_YET)
+        if postponed:
+            note_pending(connection, order, OrderError.RESERVE_PENDING, NOT_YET)
         return postponed
 
     def _without(self, connection: Connection, row: Reservation) -> None:
         if self._settings.confirm_unreserved:
-            ledger.change(
-                connection, row.id, State.CONFIRMING, item_reservation_id=None, by_quantity=True
-            )
+            change(connection, row.id, State.CONFIRMING, item_reservation_id=None, by_quantity=True)
         else:
-            ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)
+            change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)
 
-    def _give_back(
-        self,
-        connection: Connection,
-        owed: OwedCall,
-        order: OrderRow,
-        rows: Sequence[Reservation],
-        now: datetime,
-    ) -> None:
-        call = release_call(
-            cart_id=order.cart_id,
-            rows=rows,
-            rokt_session_id=rows[0].rokt_session_id,
-            accept_language=order.accept_language,
-        )
-        outbox.enqueue(
-            connection,
-            call,
-            session_id=owed.session_id,
-            order_id=None,
-            subjects=[row.id for row in rows],
-            now=now,
-            deadline=now + timedelta(seconds=self._settings.confirm_deadline),
-            in_line=False,
-        )
-
-    def _again(
-        self, connection: Connection, owed: OwedCall, order: OrderRow, now: datetime
-    ) -> Ready:
-        """Open the row with the new bytes; none when no item is left to confirm."""
-        subjects = ledger.rows_by_id(connection, owed.subjects)
-        rows = [row for row in subjects if row.state is State.CONFIRMING]
-        lost = len(rows) < len(subjects)
+    def _replace(self, connection: Connection, owed: OwedCall, order: OrderRow) -> Ready:
+        """Owe the confirm with its new bytes, unless no item is left to confirm."""
+        rows = rows_of_order(connection, order.id)
+        left = [row for row in rows if row.id in owed.subjects and row.state is State.CONFIRMING]
+        lost = len(left) < len(owed.subjects)
         if lost:
-            order_book.set_error(connection, order.id, NOT_TO_BE_HAD)
-        # Each item that is lost is told, also when the order needed a refund before.
-        changed = order_book.sum_up(connection, order.id) or lost
-        if not rows and not self._settings.confirm_every_order:
-            return Ready(None, changed)
-        again = outbox.enqueue(
+            order = replace(order, error_code=OrderError.NOT_RESERVED, last_error=NOT_RESERVED)
+            set_error(connection, order.id, order.error_code, order.last_error)
+        is_news = sum_up(connection, order, rows) or lost
+        if not left and not self._settings.confirm_every_order:
+            return Ready(None, is_news)
+        again = self._outbox.owe(
             connection,
-            confirm_call(order, rows),
-            session_id=owed.session_id,
-            order_id=order.id,
-            subjects=[row.id for row in rows],
-            now=now,
+            confirm_call(order, left),
+            left,
+            order=order,
             deadline=owed.deadline,
-            in_line=True,
+            claimed=True,
         )
-        return Ready(again, changed)
+        return Ready(again, is_news)
 
 
-def _wish_of(connection: Connection, order: OrderRow) -> ReserveOptions:
-    """Return what the items were asked for with: by the reserve whose quote was paid.
+def _options_of(connection: Connection, order: OrderRow) -> ReserveOptions:
+    """Return the options of the reserve whose quote was paid.
 
     The order's own attributes are for its confirm.
     """
-    told = ReserveOptions(accept_language=order.accept_language)
+    own = ReserveOptions(accept_language=order.accept_language)
     if order.quote_id is None:
-        return told
+        return own
     quote = find_quote(connection, order.session_id, order.quote_id)
-    return quote.wish.over(told) if quote is not None else told
+    return quote.options.over(own) if quote is not None else own
 
 
-def _as_good(grant: Reservation, row: Reservation) -> bool:
-    """Tell whether a new grant gives all that was paid for, at no more than was paid."""
+def is_as_good(grant: Reservation, row: Reservation) -> bool:
+    """Return whether a grant gives all that was paid for, for no more than was paid. Pure."""
     return (
         grant.state is State.RESERVED
         and grant.quantity >= row.quantity
@@ -249,7 +265,13 @@ def _as_good(grant: Reservation, row: Reservation) -> bool:
 
 
 def may_hold(doubted: frozenset[str], row: Reservation, answer: Reservation) -> bool:
-    """Tell whether what ``answer`` denies of a row may be what a ghost holds. Pure."""
+    """Return whether Rokt may refuse an item because an unanswered reserve holds it. Pure.
+
+    Args:
+        doubted: The cart item ids of reserves without a response.
+        row: The order's item.
+        answer: The same row as Rokt's response to this reserve says.
+    """
     if row.item.cart_item_id not in doubted:
         return False
     if answer.state is State.REJECTED:

@@ -1,9 +1,9 @@
-"""Works off owed calls, several at a time, with few transactions.
+"""Delivers owed calls, several at a time, with few transactions.
 
-One thread speaks to the database and a few make the calls. In one transaction it writes down
-what was answered meanwhile and claims as many rows as senders are free: the faster Rokt answers,
-the more of them share a commit. Nothing is claimed that is not sent at once, so the leases that
-a crash leaves behind are those of calls that were under way.
+One thread uses the database, and a pool of senders makes the calls. One transaction settles the
+calls that ended meanwhile, and claims as many rows as senders are free. So the faster Rokt
+responds, the more calls share a commit. A row is claimed only when it is sent at once, so a crash
+leaves leases only of calls that were under way.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from bff.outbox.delivery import Answered, Delivery
 
 log = logging.getLogger(__name__)
 
-
-# Calls at a time. Rokt answers in some tenths of a second, so eight are some tens a second for
-# each worker; many more would be no help to a Rokt that comes back after an outage.
+# Calls at a time. Rokt responds within some tenths of a second, so eight senders make some tens of
+# calls a second. Many more would not help a Rokt that recovers from an outage.
 SENDERS = 8
 
-
-# How long to wait for an answer before looking for other work that is due.
+# The seconds to wait for a response before looking for other rows that are due.
 PATIENCE = 0.5
 
 
 class SenderPool:
-    """One worker's senders. Use as a context manager: at the end the calls under way finish."""
+    """The senders of one worker, as a context manager. At its end the calls under way finish."""
 
     def __init__(self, delivery: Delivery, senders: int = SENDERS) -> None:
         self._delivery = delivery
@@ -38,7 +36,7 @@ class SenderPool:
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="rokt-bff sender")
         self._under_way: set[Future[Answered | None]] = set()
         self._answered: list[Answered] = []
-        self.attempts = 0  # so far, those under way among them
+        self.attempts = 0  # so far, with those under way
 
     def __enter__(self) -> Self:
         return self
@@ -47,33 +45,36 @@ class SenderPool:
         self._pool.shutdown()
         self._collect(timeout=None)
         try:
-            self._write(claim=False)
-        except StoreUnavailable as error:  # the rows' leases run out, and they come again
-            log.error("%d answers are not written down: %s", len(self._answered), error)
+            self._settle(claim=False)
+        except StoreUnavailable as error:  # their leases expire, and they are attempted again
+            log.error("%d outcomes are not written: %s", len(self._answered), error)
 
     def step(self, due_by: datetime | None = None) -> bool:
-        """Write down what was answered, send what is due; False when there was nothing to do.
+        """Settle calls that ended, and send rows that are due. False: there was nothing to do.
 
-        ``due_by``: see ``outbox.claim_some``. Raises ``StoreUnavailable``; what was answered is
-        then written down by a later step.
+        Args:
+            due_by: See ``Outbox.claim``.
+
+        Raises:
+            StoreUnavailable: The outcomes are written by a later step.
         """
-        self._write(claim=True, due_by=due_by)
+        self._settle(claim=True, due_by=due_by)
         if not self._under_way:
             return False
         self._collect(timeout=PATIENCE)
         return True
 
-    def _write(self, *, claim: bool, due_by: datetime | None = None) -> None:
+    def _settle(self, *, claim: bool, due_by: datetime | None = None) -> None:
         free = self._senders - len(self._under_way) if claim else 0
         answered = self._answered
         try:
-            claimed = self._delivery.turn(answered, claim=free, due_by=due_by)
+            claimed = self._delivery.settle_and_claim(answered, claim=free, due_by=due_by)
         except StoreUnavailable:
             raise
         except Exception as error:
-            # Whatever is wrong with one of them, the others' orders are paid too.
+            # One bad row must not stop the others: they are settled one by one.
             self._answered = []
-            log.error("%d answers are written one by one: %s", len(answered), type(error).__name__)
+            log.error("%d calls are settled one by one: %s", len(answered), type(error).__name__)
             self._one_by_one(answered)
             return
         self._answered = []
@@ -84,22 +85,29 @@ class SenderPool:
     def _one_by_one(self, answered: Sequence[Answered]) -> None:
         for one in answered:
             try:
-                self._delivery.write(one)
+                self._delivery.settle(one)
             except Exception as error:
-                # Its lease runs out and it comes again. The text may hold a shopper's data.
-                log.error("an attempt failed on %s; the worker goes on", type(error).__name__)
+                _log_failure(error)
 
     def _collect(self, timeout: float | None) -> None:
-        """Take the answers that have come; waits for one, or for all without a time limit."""
+        """Wait for one call to end, or for all without a timeout, and take the outcomes."""
         which = ALL_COMPLETED if timeout is None else FIRST_COMPLETED
         done, self._under_way = wait(self._under_way, timeout, which)
         for future in done:
             error = future.exception()
             if error is None:
-                answer = future.result()
-                if answer is not None:
-                    self._answered.append(answer)
+                answered = future.result()
+                if answered is not None:
+                    self._answered.append(answered)
             elif isinstance(error, Exception):
-                log.error("an attempt failed on %s; the worker goes on", type(error).__name__)
+                _log_failure(error)
             else:
                 raise error
+
+
+def _log_failure(error: Exception) -> None:
+    """Log a row's error. Its lease expires, and the row is attempted again.
+
+    The error's message is left out: it may hold personal data.
+    """
+    log.error("an attempt failed on %s; the worker goes on", type(error).__name__)

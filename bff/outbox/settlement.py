@@ -1,81 +1,110 @@
-"""What the outcome of an owed call does: to its row, its order, and the order's items.
+"""Settles an owed call: what its outcome does to the row, the order and the order's items.
 
-In the caller's transaction, and without any call. Where an item is lost its order is told of:
-see ``bff.delivery``.
+Runs in the caller's transaction, and makes no call.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bff.cart.order import OrderRow, OrderStatus, order_status
+from bff.cart.order import OrderError, OrderRow, OrderStatus, order_status
 from bff.cart.reservation import Reservation, State
-from bff.config.settings import Settings
-from bff.outbox import queue as outbox
-from bff.outbox.queue import OwedCall, RowState
+from bff.outbox.queue import Outbox, OwedCall, RowState, close
 from bff.rokt.calls import Kind, cancel_call
 from bff.rokt.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from bff.rokt.responses import read_confirm
-from bff.store import orders as order_book
-from bff.store import reservations as ledger
+from bff.store.orders import find_order, set_error, set_order
+from bff.store.reservations import change, rows_of_order
 
 log = logging.getLogger(__name__)
 
-
+# What Rokt says was done before, if a call of this kind is repeated.
 DONE_BEFORE = {Kind.CONFIRM: "confirmed", Kind.CANCEL: "cancelled"}
 
-
-CANCEL = "cancel: "
-
-
-NOTHING_TO_CANCEL = f"{CANCEL}Rokt named no reservation that could be cancelled"
-
-
+NOTHING_TO_CANCEL = "cancel: Rokt named no reservation that could be cancelled"
 EARLIER = "an earlier call may have taken effect"
+PARTLY_CONFIRMED = "Rokt confirmed the order without some of its items"
 
 
-WITHOUT_SOME = "Rokt confirmed the order without some of its items"
+@dataclass(frozen=True, slots=True)
+class SettledOrder:
+    """An order after one of its calls was settled.
+
+    Attributes:
+        order: Its row as it is now.
+        rows: Its items as they are now.
+        is_news: Its status changed, or another item needs a refund: listeners are told.
+    """
+
+    order: OrderRow
+    rows: tuple[Reservation, ...]
+    is_news: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a call ended for good. ``code`` and ``text`` say what went wrong, if anything did."""
+
+    state: RowState
+    code: OrderError | None = None
+    text: str | None = None
 
 
 class Settlement:
     """Settles owed calls."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
-        self._settings = settings
+    def __init__(self, outbox: Outbox, clock: Callable[[], datetime]) -> None:
+        self._outbox = outbox
         self._clock = clock
 
-    def settle(self, connection: Connection, owed: OwedCall, outcome: Outcome) -> bool:
-        """Write what the outcome means; True when the order's status is another one now."""
+    def settle(
+        self, connection: Connection, owed: OwedCall, outcome: Outcome
+    ) -> SettledOrder | None:
+        """Write what an outcome means, and return the order if it was settled by it."""
         order = None
         if owed.order_id is not None:
-            # A cancel that is asked for meanwhile waits here, so that it is not overlooked.
-            order = order_book.find_order(connection, owed.order_id, for_update=True)
-        now = self._clock()
-        if isinstance(outcome, NotSent | Unknown) and now < owed.deadline:
-            _postpone(connection, owed, outcome, order, now)
-            return False
-        state, error = _verdict(owed, outcome)
-        if state is RowState.GAVE_UP:
-            # Kept with the row, for the case that it is redriven.
+            # Locks the order: a cancel that is requested meanwhile waits here, and is not missed.
+            order = find_order(connection, owed.order_id, for_update=True)
+        if isinstance(outcome, NotSent | Unknown) and self._clock() < owed.deadline:
+            self._postpone(connection, owed, outcome, order)
+            return None
+        ending = _ending(owed, outcome)
+        if ending.state is RowState.GAVE_UP:
+            # Stored with the row, in case that it is redriven.
             owed = replace(owed, unknown=owed.unknown or isinstance(outcome, Unknown))
-        if not outbox.settle(connection, owed, state, error):
-            return False  # the lease was lost; its new holder sends the same bytes and settles
+        if not close(connection, owed, ending.state, ending.text):
+            return None  # the lease's new holder sends the same bytes, and settles
+        if order is None or owed.call.kind is Kind.RELEASE:
+            return None  # a release changed its rows when it was owed
         if owed.call.kind is Kind.CONFIRM:
-            # A refusal's errors name the items too: those of an "already" are confirmed.
             answer = outcome.body if isinstance(outcome, Done) else None
-            return order is not None and self._confirmed(
-                connection, owed, order, answer, error, now
-            )
-        if owed.call.kind is Kind.CANCEL:
-            if state is RowState.GAVE_UP:
-                return _cancel_given_up(connection, owed, order, error)
-            return _cancelled(connection, owed, error)
-        return False  # a release: our row said so from the moment it was owed
+            return self._confirmed(connection, owed, order, answer, ending)
+        if ending.state is RowState.GAVE_UP:
+            _cancel_given_up(connection, order, ending)
+            return None
+        return _cancelled(connection, owed, order, ending)
+
+    def _postpone(
+        self,
+        connection: Connection,
+        owed: OwedCall,
+        outcome: NotSent | Unknown,
+        order: OrderRow | None,
+    ) -> None:
+        postponed = self._outbox.postpone(
+            connection,
+            owed,
+            retry_after=outcome.retry_after,
+            unknown=isinstance(outcome, Unknown),
+            last_error=outcome.detail,
+        )
+        if postponed and order is not None:
+            note_pending(connection, order, OrderError.CONFIRM_PENDING, outcome.detail)
 
     def _confirmed(
         self,
@@ -83,134 +112,119 @@ class Settlement:
         owed: OwedCall,
         order: OrderRow,
         answer: object,
-        error: str | None,
-        now: datetime,
-    ) -> bool:
-        ids, refused = read_confirm(answer) if error is None else ({}, frozenset())
-        note: str | None = None
-        alarm = False
-        states: list[State] = []
-        # The order is held, so nobody else changes its items meanwhile.
-        for row in ledger.rows_of_order(connection, order.id):
+        ending: _Ending,
+    ) -> SettledOrder:
+        ids, refused = read_confirm(answer) if ending.code is None else ({}, frozenset())
+        code, text = ending.code, ending.text
+        lost = False
+        rows: list[Reservation] = []
+        # The order is locked, so no other transaction changes its items.
+        for row in rows_of_order(connection, order.id):
             if row.id not in owed.subjects or row.state is not State.CONFIRMING:
-                states.append(row.state)
+                rows.append(row)
                 continue
             item_id = row.item.cart_item_id
-            if error is not None or item_id in refused:
-                ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)
-                states.append(State.REFUND_NEEDED)
-                alarm = True
+            if ending.code is not None or item_id in refused:
+                change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)
+                rows.append(replace(row, state=State.REFUND_NEEDED))
+                lost = True
                 continue
             reservation_id = row.item_reservation_id or ids.get(item_id)
-            wanted = row.cancel_requested and reservation_id is not None
-            to = State.CANCELLING if wanted else State.CONFIRMED
-            ledger.change(
-                connection, row.id, State.CONFIRMING, to, item_reservation_id=reservation_id
-            )
-            states.append(to)
-            if wanted:
-                self.owe_cancel(connection, row, reservation_id or "", now)
-            elif row.cancel_requested:
-                note = NOTHING_TO_CANCEL
-        if error is None and refused:
-            error = WITHOUT_SOME
-        if error is not None and not states:
-            # Nobody's money depends on it, and no status tells of it.
-            log.error("order %r has no upsell, and Rokt was not told of it: %s", order.id, error)
-        status = order_status(states)
-        told = error or note
-        if told is None and status is OrderStatus.REFUND_NEEDED:
-            told = order.last_error  # it keeps its reason, however well the others went
-        order_book.conclude(connection, order.id, status, told)
-        # Each item that is lost is told, also when the order needed a refund before.
-        return alarm or status is not order.status
+            cancels = row.cancel_requested and reservation_id is not None
+            to = State.CANCELLING if cancels else State.CONFIRMED
+            row = replace(row, state=to, item_reservation_id=reservation_id)
+            change(connection, row.id, State.CONFIRMING, to, item_reservation_id=reservation_id)
+            rows.append(row)
+            if cancels:
+                self.owe_cancel(connection, order, row)
+            elif row.cancel_requested and code is None:
+                code, text = OrderError.NOT_CANCELLABLE, NOTHING_TO_CANCEL
+        if ending.code is None and refused:
+            code, text = OrderError.PARTLY_CONFIRMED, PARTLY_CONFIRMED
+        if code is not None and not rows:
+            # No money depends on it, and no status shows it.
+            log.error("order %r has no upsell, and Rokt was not told of it: %s", order.id, text)
+        status = order_status(row.state for row in rows)
+        if code is None and status is OrderStatus.REFUND_NEEDED:
+            code, text = order.error_code, order.last_error  # why the other items were lost
+        is_news = lost or status is not order.status
+        order = replace(order, status=status, error_code=code, last_error=text)
+        set_order(connection, order)
+        return SettledOrder(order, tuple(rows), is_news)
 
     def owe_cancel(
-        self,
-        connection: Connection,
-        row: Reservation,
-        reservation_id: str,
-        now: datetime,
-        *,
-        in_line: bool = False,
+        self, connection: Connection, order: OrderRow, row: Reservation, *, claimed: bool = False
     ) -> OwedCall:
-        """Write the row of a cancel for an item that is confirmed."""
-        return outbox.enqueue(
-            connection,
-            cancel_call(item_reservation_id=reservation_id),
-            session_id=row.session_id,
-            order_id=row.order_id,
-            subjects=[row.id],
-            now=now,
-            deadline=now + timedelta(seconds=self._settings.confirm_deadline),
-            in_line=in_line,
-        )
+        """Owe the cancel of a confirmed item, which has a reservation id."""
+        call = cancel_call(item_reservation_id=row.item_reservation_id or "")
+        return self._outbox.owe(connection, call, [row], order=order, claimed=claimed)
+
+
+def note_pending(connection: Connection, order: OrderRow, code: OrderError, text: str) -> None:
+    """Write why an order's call waits. An order that needs a refund keeps the reason for that."""
+    if order.status is not OrderStatus.REFUND_NEEDED:
+        set_error(connection, order.id, code, text)
+
+
+def _ending(owed: OwedCall, outcome: Outcome) -> _Ending:
+    """Return how a call ends that is not retried. Pure."""
+    if isinstance(outcome, Done) or (isinstance(outcome, Refused) and _was_ours(owed, outcome)):
+        return _Ending(RowState.DONE)
+    cancels = owed.call.kind is Kind.CANCEL
+    if isinstance(outcome, Refused):
+        code = OrderError.CANCEL_FAILED if cancels else OrderError.CONFIRM_REFUSED
+        state, text, unknown = RowState.REFUSED, outcome.detail, owed.unknown
+    else:
+        code = OrderError.CANCEL_FAILED if cancels else OrderError.CONFIRM_GIVEN_UP
+        state, text = RowState.GAVE_UP, f"given up: {outcome.detail}"
+        unknown = owed.unknown or isinstance(outcome, Unknown)
+    return _Ending(state, code, f"{text}; {EARLIER}" if unknown else text)
 
 
 def _was_ours(owed: OwedCall, outcome: Refused) -> bool:
-    # Rokt does not say what a second confirm or cancel is answered. After an attempt of which
-    # nobody knows, "already confirmed" can only mean ours.
+    # Rokt does not document its response to a second confirm or cancel. After an unknown attempt,
+    # "already confirmed" can only mean ours.
     before = DONE_BEFORE.get(owed.call.kind)
     return owed.unknown and before is not None and outcome.already == before
 
 
-def _verdict(owed: OwedCall, outcome: Outcome) -> tuple[RowState, str | None]:
-    """Tell how a row ends that is not tried again, and what went wrong. Pure."""
-    if isinstance(outcome, Done) or (isinstance(outcome, Refused) and _was_ours(owed, outcome)):
-        return RowState.DONE, None
-    if isinstance(outcome, Refused):
-        state, error, unknown = RowState.REFUSED, outcome.detail, owed.unknown
-    else:
-        state, error = RowState.GAVE_UP, f"given up: {outcome.detail}"
-        unknown = owed.unknown or isinstance(outcome, Unknown)
-    return state, f"{error}; {EARLIER}" if unknown else error
+def _cancel_given_up(connection: Connection, order: OrderRow, ending: _Ending) -> None:
+    """Leave the items *cancelling*, for ``doctor`` and ``redrive``: Rokt may have cancelled them.
 
-
-def _postpone(
-    connection: Connection,
-    owed: OwedCall,
-    outcome: NotSent | Unknown,
-    order: OrderRow | None,
-    now: datetime,
-) -> None:
-    postponed = outbox.postpone(
-        connection,
-        owed,
-        now=now,
-        retry_after=outcome.retry_after,
-        unknown=isinstance(outcome, Unknown),
-        last_error=outcome.detail,
-    )
-    # An item that needs a refund keeps its reason, whatever the others wait for.
-    if postponed and order and order.status is not OrderStatus.REFUND_NEEDED:
-        order_book.set_error(connection, order.id, outcome.detail)
-
-
-def _cancel_given_up(
-    connection: Connection, owed: OwedCall, order: OrderRow | None, error: str | None
-) -> bool:
-    """Nobody knows whether Rokt cancelled: the item stays so, for ``doctor`` and ``redrive``.
-
-    The shopper may have been promised their money, so it must not look confirmed again.
+    The shopper may have been promised their money, so they must not look confirmed again.
     """
-    log.error("a cancel of order %r is %s", owed.order_id, error)
-    if order is not None and order.status is not OrderStatus.REFUND_NEEDED:
-        order_book.set_error(connection, order.id, f"{CANCEL}{error}")
-    return False
+    log.error("a cancel of order %r is %s", order.id, ending.text)
+    note_pending(connection, order, OrderError.CANCEL_FAILED, f"cancel: {ending.text}")
 
 
-def _cancelled(connection: Connection, owed: OwedCall, error: str | None) -> bool:
+def _cancelled(
+    connection: Connection, owed: OwedCall, order: OrderRow, ending: _Ending
+) -> SettledOrder:
+    to = State.CANCELLED if ending.code is None else State.CONFIRMED
     for row_id in owed.subjects:
-        to = State.CANCELLED if error is None else State.CONFIRMED
-        ledger.change(connection, row_id, State.CANCELLING, to)
-    if owed.order_id is None:
+        change(connection, row_id, State.CANCELLING, to)
+    rows = rows_of_order(connection, order.id)
+    after = replace(order, status=order_status(row.state for row in rows))
+    if after.status is not OrderStatus.REFUND_NEEDED:
+        after = _with_cancel_error(after, ending)
+    set_order(connection, after)
+    return SettledOrder(after, rows, after.status is not order.status)
+
+
+def _with_cancel_error(order: OrderRow, ending: _Ending) -> OrderRow:
+    """Return an order with the error of a cancel; an earlier one stays until all is cancelled."""
+    if ending.code is not None:
+        return replace(order, error_code=ending.code, last_error=f"cancel: {ending.text}")
+    stays = order.error_code is OrderError.CANCEL_FAILED
+    if stays and order.status is not OrderStatus.CANCELLED:
+        return order
+    return replace(order, error_code=None, last_error=None)
+
+
+def sum_up(connection: Connection, order: OrderRow, rows: Sequence[Reservation]) -> bool:
+    """Set an order's status to what its items say. True: it is another one now."""
+    status = order_status(row.state for row in rows)
+    if status is order.status:
         return False
-    changed = order_book.sum_up(connection, owed.order_id)
-    order = order_book.find_order(connection, owed.order_id)
-    if order is not None and order.status is not OrderStatus.REFUND_NEEDED:
-        told = error and f"{CANCEL}{error}"
-        # That another item of the order was refused stays told, until all is cancelled.
-        refused = (order.last_error or "").startswith(CANCEL)
-        if told or not refused or order.status is OrderStatus.CANCELLED:
-            order_book.set_error(connection, order.id, told)
-    return changed
+    set_order(connection, replace(order, status=status))
+    return True

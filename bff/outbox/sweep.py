@@ -1,8 +1,8 @@
-"""The sweep: gives back what shoppers left reserved, and notes what lapsed.
+"""Gives back what shoppers left reserved, and marks reservations that expired.
 
-A reservation is left behind when its session ended, or when its line changed after it was made
-and no reserve followed. It is given back only a grace time later: a declined card is often
-tried again, and another tab may be paying with the quote that it stands behind.
+A reservation is abandoned when its session ended, or when its line changed and no reserve
+followed. It is given back only after a grace time: a shopper often retries a declined card, and
+another tab may be paying with the quote that the reservation stands behind.
 """
 
 from __future__ import annotations
@@ -10,129 +10,89 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection
 
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import Settings
-from bff.outbox import queue as outbox
-from bff.rokt.calls import release_call
-from bff.store import clock as clocks
-from bff.store import reservations as ledger
+from bff.outbox.releases import Releases
+from bff.store.clock import shared
 from bff.store.database import Store
+from bff.store.reservations import change, rows_to_sweep
 from bff.store.sessions import Session, get_session, sessions_by_id
-from bff.store.tables import reservations
 
-# Rows a transaction: the write lock must not be held for seconds.
+# Rows of a transaction: the write lock must not be held for seconds.
 BATCH = 200
 
 
 class Sweep:
-    """Sweeps one database. Any number may do so at once: a row is taken from its state once."""
+    """Sweeps one database. Any number may run at once: a row leaves its state only once."""
 
-    def __init__(self, settings: Settings, database: Store, clock: Callable[[], datetime]) -> None:
-        self._settings = settings
-        self._store = database
+    def __init__(
+        self, settings: Settings, store: Store, clock: Callable[[], datetime], releases: Releases
+    ) -> None:
+        self._grace = timedelta(seconds=settings.release_grace)
+        self._idle = timedelta(seconds=settings.session_seconds)
+        self._store = store
         self._clock = clock
-
-    def run_once(self) -> int:
-        """Sweep once through all that is reserved; returns how many items were given back."""
-        return sum(self.batches())
+        self._releases = releases
 
     def batches(self) -> Iterator[int]:
         """Sweep in bounded steps; each yields how many items it gave back."""
         after = ""
         while True:
+            now = self._clock()
             with self._store.read() as connection:
-                rows = self._batch(connection, after)
-                # Most are neither lapsed nor left behind: looking first spares the write lock.
-                found = sessions_by_id(connection, {row.session_id for row in rows})
+                rows = rows_to_sweep(
+                    connection, after=after, granted_before=now - self._grace, now=now, most=BATCH
+                )
+                # Most rows are neither expired nor abandoned: this saves the write lock.
+                sessions = sessions_by_id(connection, {row.session_id for row in rows})
             if not rows:
                 return
             after = rows[-1].id
             over: dict[str, list[Reservation]] = {}
-            now = self._clock()
             for row in rows:
-                if self._is_over(row, found.get(row.session_id), now):
+                if self._is_over(row, sessions.get(row.session_id), now):
                     over.setdefault(row.session_id, []).append(row)
             yield sum(self._sweep(session_id, mine) for session_id, mine in over.items())
 
-    def _batch(self, connection: Connection, after: str) -> tuple[Reservation, ...]:
-        now = self._clock()
-        grace = timedelta(seconds=self._settings.release_grace)
-        ids = connection.execute(
-            select(reservations.c.id)
-            .where(
-                reservations.c.state == State.RESERVED.value,
-                reservations.c.order_id.is_(None),
-                or_(reservations.c.granted_at <= now - grace, reservations.c.expires_at <= now),
-                reservations.c.id > after,
-            )
-            .order_by(reservations.c.id)
-            .limit(BATCH)
-        ).scalars()
-        rows = ledger.rows_by_id(connection, ids)
-        return tuple(sorted(rows, key=lambda row: row.id))
-
     def _is_over(self, row: Reservation, session: Session | None, now: datetime) -> bool:
-        return row.lapsed(now) or is_left_behind(
-            row,
-            session,
-            now,
-            grace=timedelta(seconds=self._settings.release_grace),
-            idle=timedelta(seconds=self._settings.session_seconds),
+        return row.lapsed(now) or is_abandoned(
+            row, session, now, grace=self._grace, idle=self._idle
         )
 
     def _sweep(self, session_id: str, rows: Iterable[Reservation]) -> int:
-        given_back: dict[str, list[Reservation]] = {}
         with self._store.write() as connection:
             now = self._clock()
             session = get_session(connection, session_id)
             if session is not None and _is_leased(connection, session, now):
                 return 0
-            for row in rows:
-                if not self._is_over(row, session, now):
-                    continue  # the shopper came back meanwhile
-                to = State.EXPIRED if row.lapsed(now) else State.RELEASED
-                taken = ledger.change(connection, row.id, State.RESERVED, to)
-                if taken and to is State.RELEASED:
-                    given_back.setdefault(row.rokt_session_id, []).append(row)
-            for rokt_session_id, group in given_back.items():
-                self._owe(connection, group, rokt_session_id, now)
-        return sum(len(group) for group in given_back.values())
-
-    def _owe(
-        self,
-        connection: Connection,
-        rows: list[Reservation],
-        rokt_session_id: str,
-        now: datetime,
-    ) -> None:
-        longest = now + timedelta(seconds=self._settings.confirm_deadline)
-        outbox.enqueue(
-            connection,
-            release_call(cart_id=rows[0].cart_id, rows=rows, rokt_session_id=rokt_session_id),
-            session_id=rows[0].session_id,
-            order_id=None,
-            subjects=[row.id for row in rows],
-            now=now,
-            # Then Rokt has taken them back by itself.
-            deadline=max(row.expires_at or longest for row in rows),
-            in_line=False,
-        )
+            # The shopper may have come back meanwhile.
+            over = [row for row in rows if self._is_over(row, session, now)]
+            for row in over:
+                if row.lapsed(now):
+                    change(connection, row.id, State.RESERVED, State.EXPIRED)
+            live = [row for row in over if not row.lapsed(now)]
+            owed = self._releases.owe(connection, live, claimed=False)
+        return sum(len(one.subjects) for one in owed)
 
 
 def _is_leased(connection: Connection, session: Session, now: datetime) -> bool:
-    """Tell whether somebody is reserving for it, by the clock that leases go by."""
-    return session.lease_until is not None and session.lease_until > clocks.shared(connection, now)
+    """Return whether a request is reserving for the session, by the clock that leases go by."""
+    return session.lease_until is not None and session.lease_until > shared(connection, now)
 
 
-def is_left_behind(
+def is_abandoned(
     row: Reservation, session: Session | None, now: datetime, *, grace: timedelta, idle: timedelta
 ) -> bool:
-    """Tell whether nobody is going to pay for this reservation any more. Pure.
+    """Return whether a reservation will not be paid for any more. Pure.
 
-    ``grace`` counts from the end of the session (which ends ``idle`` after its last change), or
-    from the last change of the cart.
+    Args:
+        row: The reservation.
+        session: Its session. None: it was purged.
+        now: The current time.
+        grace: How long a reservation is kept after the session's end or the cart's last change.
+        idle: How long after its last change a session ends.
     """
     if session is None:
         return True

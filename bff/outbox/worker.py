@@ -1,8 +1,8 @@
-"""The worker: delivers what is owed, sweeps what was left behind, purges what is over.
+"""The worker: delivers owed calls, sweeps abandoned reservations, purges old rows.
 
-One loop for the thread inside a server and for ``flask rokt deliver`` beside many. Any number
-may run on one database. Sweeping and purging come in bounded steps, and between two of them a
-call that is due is delivered: neither waits for the other's end.
+A server runs it in a thread, and ``flask rokt deliver`` runs it by itself. Any number may run on
+one database. The sweep and the purge run in bounded steps. Due calls are delivered between two
+steps, so neither waits for the other to end.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from bff.outbox.senders import SenderPool
 log = logging.getLogger(__name__)
 
 
-# How long the loop rests when nothing is due: a shopper who waits for a confirmation on the
-# thanks page sees it within a second or two, and an idle database is asked twice a second.
+# How many seconds the loop rests when nothing is due. A shopper who waits on the thanks page sees
+# the confirmation within a second or two, and an idle database has two queries a second.
 REST = 0.5
 
 
-# Reservations last minutes; half a minute more or less of one left behind matters little.
+# Reservations last minutes, so half a minute more for an abandoned one matters little.
 SWEEP_EVERY = 30.0
 
 
 PURGE_EVERY = 3600.0
 
 
-# Work in bounded steps: each `next` is one of them, and says how many rows it was about.
+# Work in bounded steps: each ``next`` does one, and returns how many rows it changed.
 Steps = Callable[[], Iterator[int]]
 
 
@@ -46,13 +46,16 @@ class _Chore:
     under_way: Iterator[int] | None = None
 
     def do_a_step(self, now: float) -> bool:
-        """Do one step where there is one to do; False when there is none."""
+        """Do one step. False: there was none to do."""
         if self.under_way is None:
             if now < self.due:
                 return False
             self.under_way = self.begin()
             self.due = now + self.every
-        steps, self.under_way = self.under_way, None  # what fails is begun anew when it is due
+        steps, self.under_way = (
+            self.under_way,
+            None,
+        )  # after an error it starts again when it is due
         for _ in steps:
             self.under_way = steps
             return True
@@ -60,7 +63,7 @@ class _Chore:
 
 
 class Worker:
-    """Works until it is told to stop; the calls under way are finished first."""
+    """Works until it is stopped, and finishes the calls under way."""
 
     def __init__(
         self,
@@ -78,14 +81,18 @@ class Worker:
         self._chores = (_Chore(tick(), SWEEP_EVERY, sweep), _Chore(tick(), PURGE_EVERY, purge))
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set. Nothing that goes wrong with one row ends it."""
-        with SenderPool(self._delivery) as draining:
+        """Work until ``stop`` is set. An error with one row does not end it."""
+        with SenderPool(self._delivery) as pool:
             while not stop.is_set():
-                if not self._work(draining):
+                if not self._work(pool):
                     stop.wait(REST)
 
     def start(self) -> Callable[[], None]:
-        """Run in a thread. Returns what stops it: calls under way end, and then it returns."""
+        """Run in a thread.
+
+        Returns:
+            A function that stops it, and returns when the calls under way have ended.
+        """
         stop = threading.Event()
         thread = threading.Thread(target=self.run, args=[stop], name="rokt-bff worker")
         thread.start()
@@ -97,23 +104,32 @@ class Worker:
         return end
 
     def deliver_once(self, stop: threading.Event) -> tuple[int, int]:
-        """Give back what was left behind, then attempt once each call that is due.
+        """Sweep, then attempt once each call that is due.
 
-        Ends early when ``stop`` is set; the calls under way are finished. Returns how many items
-        were given back, and how many calls attempted. Raises ``StoreUnavailable``.
+        Args:
+            stop: Ends it early; the calls under way are finished.
+
+        Returns:
+            How many items were given back, and how many calls were attempted.
+
+        Raises:
+            StoreUnavailable: The database cannot be used right now.
         """
         given_back = self._all_of(self._sweep, stop)
         due_by = self._clock()
-        with SenderPool(self._delivery) as draining:
-            while not stop.is_set() and draining.step(due_by):
+        with SenderPool(self._delivery) as pool:
+            while not stop.is_set() and pool.step(due_by):
                 pass
-        return given_back, draining.attempts
+        return given_back, pool.attempts
 
     def purge_once(self) -> tuple[int, int]:
-        """Give back what was left behind, and delete what is over; returns how many of each.
+        """Sweep, then purge: a session is not purged while Rokt holds an item for it.
 
-        In this order: what Rokt holds for a session keeps it from being purged. Raises
-        ``StoreUnavailable``.
+        Returns:
+            How many items were given back, and how many rows were deleted.
+
+        Raises:
+            StoreUnavailable: The database cannot be used right now.
         """
         never = threading.Event()
         return self._all_of(self._sweep, never), self._all_of(self._purge, never)
@@ -127,9 +143,9 @@ class Worker:
                 break
         return count
 
-    def _work(self, draining: SenderPool) -> bool:
-        """Deliver calls that are due, and do one step of each chore; False if there was none."""
-        busy = self._guarded(draining.step)
+    def _work(self, pool: SenderPool) -> bool:
+        """Deliver due calls, and do one step of each chore. False: there was nothing to do."""
+        busy = self._guarded(pool.step)
         for chore in self._chores:
             busy |= self._guarded(partial(chore.do_a_step, self._tick()))
         return busy
@@ -141,7 +157,7 @@ class Worker:
         except StoreUnavailable as error:
             log.error("the worker waits for the database: %s", error)
         except Exception as error:
-            # Whatever is wrong with one row, the others' orders are paid too. Its lease runs
-            # out and it comes again. The error's text may hold a shopper's data.
+            # One bad row must not stop the others. Its lease expires, and it is attempted again.
+            # The error's message is left out: it may hold personal data.
             log.error("an attempt failed on %s; the worker goes on", type(error).__name__)
         return False

@@ -1,8 +1,7 @@
-"""One clock for leases: the database's, where several machines share one.
+"""The clock that leases go by: PostgreSQL's, or this machine's for SQLite.
 
-A lease that one server wrote by a clock that is late would look over to all others while its
-call is under way. So PostgreSQL's time counts, whatever a server's own clock says. SQLite's file
-is on one machine, which has one clock.
+Several machines may share a PostgreSQL. A lease written by a late clock would look expired to the
+others while its call is under way. A SQLite file is on one machine, which has one clock.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-# Less is the way to the database and back, and matters to no lease.
+# A smaller difference is the round trip to the database, and matters to no lease.
 NOTICEABLE = timedelta(seconds=1)
 
 
@@ -21,12 +20,12 @@ def system_time() -> datetime:
 
 
 def shared(connection: Connection, now: datetime) -> datetime:
-    """Return ``now``, a time by this machine's clock, as the database's clock has it."""
+    """Return a time of this machine's clock as a time of the database's clock."""
     return now - ahead(connection)
 
 
 def ahead(connection: Connection) -> timedelta:
-    """Tell how far this machine's clock is ahead of the database's; zero if not noticeably."""
+    """Return how far this machine's clock is ahead of the database's, if noticeably."""
     if connection.dialect.name != "postgresql":
         return timedelta()
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()

@@ -1,13 +1,10 @@
-"""The database: transactions, the schema, and the sessions with their held carts and quotes.
+"""The database: read and write transactions, and the driver's errors as ours.
 
-Every change of a session's cart is a compare-and-set on its ``version``. SQLite takes the write
-lock at the start of a transaction (``BEGIN IMMEDIATE``), so that none fails half way; on
-PostgreSQL rows are locked, always in one order, so that no two wait for each other: the session,
-then the order, then a row of the outbox, then reservations. Whoever changes reservations holds
-what they belong to: their order, and before they have one their session. No network call is
-ever made inside a transaction.
-
-Whatever the database does wrong comes out as ``StoreUnavailable``.
+SQLite takes the write lock at the start of a transaction (``BEGIN IMMEDIATE``), so that none fails
+half way. PostgreSQL locks rows. All code locks them in one order, so that there is no deadlock:
+the session, the order, a row of the outbox, reservations. Code that changes reservations holds
+their order, or their session while they have no order. No call to Rokt is made inside a
+transaction.
 """
 
 from __future__ import annotations
@@ -32,31 +29,42 @@ from bff.store.schema import CURE
 
 
 def new_id() -> str:
-    """Make an id for a row of ours (a UUID; it is no secret)."""
+    """Return a new id for a row (a UUID, which is not a secret)."""
     return str(uuid4())
 
 
 class Store:
-    """One database, by URL. Safe to use from many threads and processes at once."""
+    """One database. Many threads and processes may use it at once.
+
+    Args:
+        url: SQLAlchemy's URL of a SQLite or PostgreSQL database.
+
+    Raises:
+        ConfigError: The driver of the URL is not installed.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if parsed.drivername == "postgresql":
-            # SQLAlchemy's own choice is the driver's previous generation.
+            # SQLAlchemy's default is the older psycopg2.
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
             self.engine = make_engine(parsed)
         except ModuleNotFoundError as error:
             cure = "pip install 'rokt-bff[postgresql]'"
             raise ConfigError([f"ROKT_BFF_DATABASE_URL needs {error.name}: {cure}."]) from None
-        # SQLite's own waiting for the write lock is a poll with growing sleeps; among the
-        # threads of one process a lock is fairer and faster.
+        # SQLite waits for the write lock by polling, with growing sleeps. Among the threads of one
+        # process a lock is fairer and faster.
         self._writer = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run queries on one consistent state. Raises ``StoreUnavailable``."""
+        """Run queries on one consistent state.
+
+        Raises:
+            StoreUnavailable: The database cannot be used right now.
+        """
         with translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 # Else each query would see a state of its own. SQLite does so by itself.
@@ -67,10 +75,13 @@ class Store:
 
     @contextmanager
     def write(self, *, wait: float | None = None) -> Iterator[Connection]:
-        """Run one transaction; it is durable when the block ends, or nothing happened.
+        """Run one transaction. It is durable when the block ends, or nothing has changed.
 
-        ``wait``: the seconds that others may keep it from a lock, if less than is usual. Raises
-        ``StoreUnavailable``.
+        Args:
+            wait: How many seconds to wait for a lock, if less than usual.
+
+        Raises:
+            StoreUnavailable: The database cannot be used right now, or a lock was not free.
         """
         usual = engines.LOCK_SECONDS
         wait = usual if wait is None else min(max(wait, 0.0), usual)
@@ -88,9 +99,10 @@ class Store:
                 self._writer.release()
 
     def create_schema(self) -> bool:
-        """Create the tables on an empty database. False when they are there already.
+        """Create the tables in an empty database. False: they exist already.
 
-        Raises ``SchemaMismatch`` when they are of another version: see ``migrate``.
+        Raises:
+            SchemaMismatch: The tables are of another version; see ``migrate``.
         """
         with self.write() as connection:
             if schema.is_empty(connection):
@@ -99,15 +111,16 @@ class Store:
             return False
 
     def migrate(self) -> bool:
-        """Bring the tables to this version, from nothing or an older one; False when they are.
+        """Create the tables, or migrate them to this version. False: they are up to date.
 
-        Raises ``SchemaMismatch`` when they are newer, or are somebody else's.
+        Raises:
+            SchemaMismatch: The tables are newer, or belong to another program.
         """
         with self.write() as connection:
             return schema.migrate(connection)
 
     def check_schema(self) -> None:
-        """Raise ``SchemaMismatch``, with the cure, unless the tables are of this version."""
+        """Raise ``SchemaMismatch``, with the cure, unless the tables are up to date."""
         with self.read() as connection:
             schema.check(connection)
 
@@ -120,33 +133,33 @@ class Store:
 _MISSING = frozenset({"42P01", "42703"})
 
 
-# SQLite has one code for all of it.
+# SQLite has one code for all of these.
 _MISSING_WORDS = ("no such table", "no such column", "has no column")
 
 
-# PostgreSQL: no permission. The database is not ready for us.
+# PostgreSQL: insufficient privilege.
 _UNUSABLE = frozenset({"42501"})
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the driver raises into ``StoreUnavailable``, or ``InvalidInput`` of a text.
+    """Turn the driver's errors into ``StoreUnavailable``, or ``InvalidInput`` for a bad text.
 
-    Without its own text, which may carry a statement's parameters.
+    The driver's message is dropped: it may hold a statement's parameters.
     """
     try:
         yield
-    except UnicodeEncodeError:  # which has the whole text with it
-        raise InvalidInput("An id has half a character, which no database keeps.") from None
+    except UnicodeEncodeError:  # it holds the whole text
+        raise InvalidInput("An id has half a character, which no database stores.") from None
     except (IntegrityError, ProgrammingError, DataError) as error:
         _refuse_missing(error)
         if getattr(error.orig, "sqlstate", None) in _UNUSABLE:
             reason = type(error.orig).__name__
             raise StoreUnavailable(f"The database cannot be used ({reason}).") from None
-        # Ours, not the database's. The engine keeps the parameters out of the text, but
-        # PostgreSQL's own words name the values of a key that is there already.
+        # A bug of ours, not an outage. The engine keeps parameters out of the message, but
+        # PostgreSQL's own message names the values of a duplicate key.
         reason = type(error.orig).__name__
-        raise type(error)(error.statement, None, _Said(reason)) from None
+        raise type(error)(error.statement, None, _WithoutMessage(reason)) from None
     except (DBAPIError, PoolTimeout) as error:
         _refuse_missing(error)
         reason = type(getattr(error, "orig", None) or error).__name__
@@ -154,7 +167,7 @@ def translated() -> Iterator[None]:
 
 
 def _refuse_missing(error: DBAPIError | PoolTimeout) -> None:
-    """Raise ``SchemaMismatch`` where a table or a column is not there."""
+    """Raise ``SchemaMismatch`` when a table or a column is missing."""
     cause = getattr(error, "orig", None)
     words = str(cause) if isinstance(cause, sqlite3.OperationalError) else ""
     missing = getattr(cause, "sqlstate", None) in _MISSING
@@ -162,5 +175,5 @@ def _refuse_missing(error: DBAPIError | PoolTimeout) -> None:
         raise SchemaMismatch(f"The database lacks the tables of this rokt-bff. {CURE}") from None
 
 
-class _Said(Exception):
-    """Stands for the driver's error: its name without its words."""
+class _WithoutMessage(Exception):
+    """Stands for the driver's error: its name without its message."""

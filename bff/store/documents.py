@@ -1,4 +1,4 @@
-"""Held carts and quotes as the JSON text that is kept in the database, and back. Pure."""
+"""Held carts, items and quotes as the JSON documents that the database stores. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bff.cart.quote import PriceChange, Quote, Rejected
 from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Item
 
-# An older release's document may have members that are not held any more.
+# A document of an older release may have members that do not exist any more.
 _MEMBERS = frozenset(field.name for field in fields(CartItem))
 
 
@@ -60,7 +60,7 @@ def load_cart(text: str) -> HeldCart:
 
 
 def dump_quote(quote: Quote) -> str:
-    """Write a quote, all of it: what was shown is what may be charged, and what asked for it."""
+    """Write a quote."""
     return _dump(asdict(quote))
 
 
@@ -80,7 +80,7 @@ def load_quote(text: str) -> Quote:
         expires_at=_time(data["expires_at"]),
         cart_version=data["cart_version"],
         reservation_ids=tuple(data["reservation_ids"]),
-        wish=ReserveOptions(**data["wish"]),
+        options=ReserveOptions(**data["options" if "options" in data else "wish"]),
         former={one: tuple(ids) for one, ids in data.get("former", {}).items()},
     )
 
@@ -107,7 +107,7 @@ def _time(text: str | None) -> datetime | None:
 
 def _dump(data: object) -> str:
     text = json.dumps(data, default=_plain, ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="replace").decode()  # as ``bff.calls`` has it
+    return text.encode(errors="replace").decode()  # as ``bff.rokt.calls`` does
 
 
 def _plain(value: object) -> str:

@@ -1,13 +1,12 @@
-"""The engines: how SQLite and PostgreSQL are connected to, and how long anything of it waits.
+"""SQLAlchemy engines for SQLite and PostgreSQL, and how long they wait.
 
-SQLite is a file, and a file can be taken away under a running server. A connection that is open
-would go on writing into what has no name any more, and all of it would be lost with the
-process, paid orders as well. So every use of a connection looks first whether the file is still
-the one that it has open, and a file that was there once is never made anew.
+A SQLite file may be deleted or replaced under a running server. An open connection would go on
+writing to the old file, and paid orders would be lost with it. So each use of a connection first
+checks that the file is the one that it opened. A file that existed once is never created again.
 
-At the level DEBUG, SQLAlchemy logs every row that it reads, and ours hold what shoppers told. So
-our engines have a logger of their own, ``sqlalchemy.engine.Engine.rokt_bff``, which says nothing
-below INFO, whatever the shop's logging is set to. Statements it logs, without their parameters.
+At DEBUG, SQLAlchemy logs every row that it reads, and rows hold personal data. So our engines log
+to ``sqlalchemy.engine.Engine.rokt_bff``, which drops everything below INFO. Statements are logged
+without their parameters.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 
-# How long a writer waits for the others, before the shopper is told to try again. Longer than
-# any transaction here takes (a few milliseconds) and shorter than a shopper's patience.
+# How long a writer waits for a lock before the shopper has to retry. Our transactions take a few
+# milliseconds; a shopper waits longer than this for no page.
 LOCK_SECONDS = 5.0
 
 
@@ -38,14 +37,14 @@ WRITE = "rokt_bff_write"
 Identity = tuple[int, int]
 
 
-def _is_no_row(record: logging.LogRecord) -> bool:
+def _is_not_a_row(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.INFO
 
 
 def make_engine(url: URL) -> Engine:
-    """Make the engine of a database."""
-    # A filter rather than a level of its own: INFO would log where the shop logs nothing.
-    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGING_NAME}").addFilter(_is_no_row)
+    """Return a new engine for a database."""
+    # A filter, not a level: a level of INFO would log in shops that log nothing.
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGING_NAME}").addFilter(_is_not_a_row)
     return _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
 
 
@@ -57,7 +56,7 @@ def _postgresql(url: URL) -> Engine:
         logging_name=LOGGING_NAME,
         pool_pre_ping=True,
         pool_timeout=LOCK_SECONDS,
-        # As many connections as a server has threads, and one for its worker.
+        # One connection for each thread of a server, and one for its worker.
         pool_size=5,
         max_overflow=20,
         connect_args={
@@ -70,7 +69,7 @@ def _postgresql(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         wait = connection.get_execution_options().get(WRITE)
         if wait is not None and wait < LOCK_SECONDS:
-            # Until the transaction ends. Zero would mean without end.
+            # For this transaction. Zero would mean no limit.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(int(wait * 1000), 1)}")
 
     return engine
@@ -82,26 +81,26 @@ def _sqlite(url: URL) -> Engine:
         hide_parameters=True,
         logging_name=LOGGING_NAME,
         pool_timeout=LOCK_SECONDS,
-        # Readers do not block each other: as many connections as a server has threads.
+        # Readers do not block each other: one connection for each thread of a server.
         pool_size=20,
         connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # The driver's own idea of when to begin is switched off: see ``begin``.
+        # The driver does not begin transactions itself: see ``begin``.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")  # makes the file, where it is new
-        # FULL: a commit is on the disk when it returns. NORMAL could lose the last ones with
-        # the machine's power, and one of them may be somebody's paid order.
+        cursor.execute("PRAGMA journal_mode=WAL")  # creates a new file
+        # FULL: a commit is on the disk when it returns. With NORMAL a power cut could lose the
+        # last commits, and one of them may be a paid order.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         wait = connection.get_execution_options().get(WRITE)
-        # Each time: the connection may have been another's before, with less time.
+        # Each time: the connection's last user may have set a shorter one.
         seconds = LOCK_SECONDS if wait is None else wait
         connection.exec_driver_sql(f"PRAGMA busy_timeout={int(seconds * 1000)}")
         connection.exec_driver_sql("BEGIN" if wait is None else "BEGIN IMMEDIATE")
@@ -111,7 +110,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _watch_file(engine: Engine, path: Path) -> None:
-    """Let no connection be used whose file is not (any more) the one of this name."""
+    """Refuse a connection whose file is not the one at this path any more."""
     seen: list[Identity] = []
 
     @event.listens_for(engine, "do_connect")

@@ -1,13 +1,7 @@
-"""The database: transactions, the schema, and the sessions with their held carts and quotes.
+"""Handles: the secret names of sessions. New ones, rotated ones, and whose payment a handle is.
 
-Every change of a session's cart is a compare-and-set on its ``version``. SQLite takes the write
-lock at the start of a transaction (``BEGIN IMMEDIATE``), so that none fails half way; on
-PostgreSQL rows are locked, always in one order, so that no two wait for each other: the session,
-then the order, then a row of the outbox, then reservations. Whoever changes reservations holds
-what they belong to: their order, and before they have one their session. No network call is
-ever made inside a transaction.
-
-Whatever the database does wrong comes out as ``StoreUnavailable``.
+The database holds only their hashes. A login rotates the handle. For a while the old one still
+pays for what was quoted before, and a request with it is told to retry.
 """
 
 from __future__ import annotations
@@ -24,19 +18,19 @@ from bff.store.tables import quotes, sessions
 
 
 def new_handle() -> str:
-    """Make an opaque handle of 256 random bits, in letters that fit a header and a URL."""
+    """Return a new handle: 256 random bits, in characters that fit a header and a URL."""
     return secrets.token_urlsafe(32)
 
 
 def hash_handle(handle: str) -> str:
-    """Return what the database knows of a handle: its SHA-256, in hexadecimal."""
+    """Return the hash of a handle as the database has it: SHA-256, in hexadecimal."""
     return hashlib.sha256(handle.encode()).hexdigest()
 
 
 def change_handle(connection: Connection, old: str, new: str, *, now: datetime) -> bool:
-    """Let a session be known by a new handle. False when the old one has no live session.
+    """Give a live session a new handle. False: the old handle has no live session.
 
-    The old one is worthless from then on, but to a payment under way: see ``bff.payers``.
+    The old handle opens nothing from then on; ``find_payer`` says what it still pays for.
     """
     result = connection.execute(
         sessions.update()
@@ -46,30 +40,34 @@ def change_handle(connection: Connection, old: str, new: str, *, now: datetime) 
     return result.rowcount == 1
 
 
-# No browser waits longer for an answer, so whoever has the old handle later did not send it before
-# the login: the login's answer was lost, say, and they are to go on with a new session.
-OVERTAKEN = timedelta(minutes=5)
+# No browser waits longer for a response. A request with the old handle that comes later was sent
+# after the login, whose response was lost. The shopper then gets a new session.
+RETRY_AFTER_LOGIN = timedelta(minutes=5)
 
 
 def refuse_moved(connection: Connection, handle: str, now: datetime) -> None:
-    """Raise ``SessionMoved`` for the handle that a live session had until a login just now."""
+    """Raise ``SessionMoved`` for the handle that a live session had until a recent login."""
     moved = select(sessions.c.id).where(
         sessions.c.previous_hash == hash_handle(handle),
-        sessions.c.rotated_at > now - OVERTAKEN,
+        sessions.c.rotated_at > now - RETRY_AFTER_LOGIN,
         sessions.c.expires_at > now,
     )
     if connection.execute(moved).first() is not None:
-        raise SessionMoved("The shopper logged in meanwhile: ask again.")
+        raise SessionMoved("The shopper logged in meanwhile: send the request again.")
 
 
-# Who was on the way to pay when they logged in has paid within this time: reservations last
-# for less.
+# A shopper who logged in while paying has paid within this time: reservations last for less.
 PAYS_BY_OLD_HANDLE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whose payment it is: a session, and the quote that it is for (None: the last one)."""
+    """Whose payment it is.
+
+    Attributes:
+        session_id: The session that pays.
+        quote_id: The quote that is paid for. None: the session's last one.
+    """
 
     session_id: str
     quote_id: str | None
@@ -78,12 +76,11 @@ class Payer:
 def find_payer(
     connection: Connection, handle: str | None, quote_id: str | None, *, now: datetime
 ) -> Payer | None:
-    """Return whom a payment is for, their session ended or not, or None.
+    """Return whose payment it is, or None. The session may have expired.
 
-    By the session's handle, else by the quote that was paid: quote ids are ours and cannot be
-    guessed. The handle that it had before a login pays for a while for what was quoted before
-    the login, and for nothing else: an attacker may have planted it, and must not buy what the
-    shopper has chosen since.
+    The session is found by its handle, else by the quote: quote ids are ours, and cannot be
+    guessed. The handle from before a login pays for quotes from before the login, and only for a
+    while: an attacker may have planted it, and must not buy what the shopper chose since.
     """
     if handle is not None:
         hashed = hash_handle(handle)

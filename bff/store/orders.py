@@ -1,33 +1,27 @@
-"""The rows of paid orders: written once, and where each stands.
+"""Order rows: written once, then only their status and their error change.
 
-What of an order stands at Rokt is in its items' rows, in ``bff.ledger``; an order's status is
-what they say.
+An order's items are reservation rows with its id. Its status is what their states say.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from bff.cart.order import OrderRow, OrderStatus, order_status
-from bff.store.reservations import rows_of_order
+from bff.cart.order import OrderError, OrderRow, OrderStatus
 from bff.store.tables import orders
-
-# What is wrong with an order that paid for what another order had bought: all of it, or a line.
-TWICE = "the quote was confirmed before, for another order"
-
-
-LINE_TWICE = "an item of the quote was confirmed before, for another order"
-
-
-PAID_TWICE = (TWICE, LINE_TWICE)
 
 
 def add_order(connection: Connection, order: OrderRow) -> None:
-    """Write a new order. Its id is unique: look for it first, in the same transaction."""
+    """Insert an order. Its id is unique, so look for it first, in the same transaction."""
+    confirm_members = {
+        "attributes": dict(order.attributes),
+        "extra": dict(order.extra),
+        "quote": order.named_quote_id,
+    }
     connection.execute(
         orders.insert().values(
             id=order.id,
@@ -37,16 +31,10 @@ def add_order(connection: Connection, order: OrderRow) -> None:
             rokt_session_id=order.rokt_session_id,
             status=order.status.value,
             created_at=order.created_at,
-            extra=json.dumps(
-                {
-                    "attributes": dict(order.attributes),
-                    "extra": dict(order.extra),
-                    "quote": order.named_quote_id,
-                },
-                default=str,  # as ``bff.calls`` has it
-            ),
+            extra=json.dumps(confirm_members, default=str),  # as ``bff.rokt.calls`` does
             accept_language=order.accept_language,
             last_error=order.last_error,
+            error_code=order.error_code,
         )
     )
 
@@ -54,14 +42,14 @@ def add_order(connection: Connection, order: OrderRow) -> None:
 def find_order(
     connection: Connection, order_id: str, *, for_update: bool = False
 ) -> OrderRow | None:
-    """Read an order. ``for_update`` locks its row until the transaction ends."""
+    """Return an order, or None. ``for_update`` locks its row until the transaction ends."""
     if "\0" in order_id:
-        return None  # PostgreSQL refuses to look for it
+        return None  # PostgreSQL refuses a query with it
     query = select(orders).where(orders.c.id == order_id)
     row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
     if row is None:
         return None
-    more = json.loads(row.extra)
+    confirm_members = json.loads(row.extra)
     return OrderRow(
         id=row.id,
         session_id=row.session_id,
@@ -70,41 +58,33 @@ def find_order(
         rokt_session_id=row.rokt_session_id,
         status=OrderStatus(row.status),
         created_at=row.created_at,
-        attributes=more["attributes"],
-        extra=more["extra"],
+        attributes=confirm_members["attributes"],
+        extra=confirm_members["extra"],
         accept_language=row.accept_language,
         last_error=row.last_error,
-        named_quote_id=more.get("quote"),
+        error_code=None if row.error_code is None else OrderError(row.error_code),
+        named_quote_id=confirm_members.get("quote"),
     )
 
 
-def quotes_bought(
-    connection: Connection, session_id: str, cart_ids: Iterable[str]
-) -> tuple[str, ...]:
-    """Return the ids of the quotes that orders of these carts bought."""
+def quotes_of_orders(
+    connection: Connection, session_id: str, cart_id: str
+) -> tuple[str | None, ...]:
+    """Return the quote id of each order that was bought from this cart (None: it had no quote)."""
     query = select(orders.c.quote_id).where(
-        orders.c.session_id == session_id,
-        orders.c.cart_id.in_(set(cart_ids)),
-        orders.c.quote_id.is_not(None),
+        orders.c.session_id == session_id, orders.c.cart_id == cart_id
     )
     return tuple(connection.execute(query).scalars())
 
 
-def order_of_quote(connection: Connection, session_id: str, quote_id: str) -> str | None:
-    """Return the id of the order that a quote was confirmed for, if any."""
-    return connection.execute(
-        select(orders.c.id).where(orders.c.session_id == session_id, orders.c.quote_id == quote_id)
-    ).scalar()
-
-
 def first_order(connection: Connection, session_id: str) -> str | None:
-    """Return the id of a session's first order, if it has one."""
+    """Return the id of a session's first order, or None."""
     query = select(orders.c.id).where(orders.c.session_id == session_id)
     return connection.execute(query.order_by(orders.c.created_at).limit(1)).scalar()
 
 
 def set_refunded(connection: Connection, order_id: str, at: datetime) -> bool:
-    """Note that the shopper has their money back; False when the order needs no refund."""
+    """Record that the shopper has their money back. False: the order needs no refund."""
     if "\0" in order_id:
         return False  # as in ``find_order``
     result = connection.execute(
@@ -115,28 +95,23 @@ def set_refunded(connection: Connection, order_id: str, at: datetime) -> bool:
     return result.rowcount == 1
 
 
-def set_error(connection: Connection, order_id: str, last_error: str | None) -> None:
-    """Note what went wrong last with an order."""
-    connection.execute(orders.update().where(orders.c.id == order_id).values(last_error=last_error))
+def set_order(connection: Connection, order: OrderRow) -> None:
+    """Write an order's status and error. The caller holds its row."""
+    _update(
+        connection,
+        order.id,
+        status=order.status.value,
+        last_error=order.last_error,
+        error_code=order.error_code,
+    )
 
 
-def conclude(
-    connection: Connection, order_id: str, status: OrderStatus, last_error: str | None
+def set_error(
+    connection: Connection, order_id: str, code: OrderError | None, text: str | None = None
 ) -> None:
-    """Write where an order stands and what went wrong last; the caller holds its row."""
-    connection.execute(
-        orders.update()
-        .where(orders.c.id == order_id)
-        .values(status=status.value, last_error=last_error)
-    )
+    """Write what went wrong last with an order; a code of None clears it."""
+    _update(connection, order_id, error_code=code, last_error=text)
 
 
-def sum_up(connection: Connection, order_id: str) -> bool:
-    """Set an order's status to what its items say; True when it is another one now."""
-    status = order_status(row.state for row in rows_of_order(connection, order_id))
-    result = connection.execute(
-        orders.update()
-        .where(orders.c.id == order_id, orders.c.status != status.value)
-        .values(status=status.value)
-    )
-    return result.rowcount == 1
+def _update(connection: Connection, order_id: str, **values: Any) -> None:
+    connection.execute(orders.update().where(orders.c.id == order_id).values(**values))

@@ -1,36 +1,28 @@
-"""The database: transactions, the schema, and the sessions with their held carts and quotes.
-
-Every change of a session's cart is a compare-and-set on its ``version``. SQLite takes the write
-lock at the start of a transaction (``BEGIN IMMEDIATE``), so that none fails half way; on
-PostgreSQL rows are locked, always in one order, so that no two wait for each other: the session,
-then the order, then a row of the outbox, then reservations. Whoever changes reservations holds
-what they belong to: their order, and before they have one their session. No network call is
-ever made inside a transaction.
-
-Whatever the database does wrong comes out as ``StoreUnavailable``.
-"""
+"""Quote rows: each quote as it was given, because it is what may be charged."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
 from bff.cart.quote import Quote
 from bff.store.documents import dump_quote, load_quote
+from bff.store.sessions import get_session
 from bff.store.tables import quotes
 
 
 def add_quote(connection: Connection, session_id: str, quote: Quote, *, now: datetime) -> None:
-    """Keep a quote; it is the session's last one from now on."""
-    last = connection.execute(
-        select(func.max(quotes.c.number)).where(quotes.c.session_id == session_id)
-    ).scalar()
+    """Insert a quote, which becomes the session's last one."""
+    last = select(func.coalesce(func.max(quotes.c.number), 0)).where(
+        quotes.c.session_id == session_id
+    )
     connection.execute(
         quotes.insert().values(
             id=quote.quote_id,
             session_id=session_id,
-            number=(last or 0) + 1,
+            number=last.scalar_subquery() + 1,
             created_at=now,
             document=dump_quote(quote),
         )
@@ -40,9 +32,44 @@ def add_quote(connection: Connection, session_id: str, quote: Quote, *, now: dat
 def find_quote(
     connection: Connection, session_id: str, quote_id: str | None = None
 ) -> Quote | None:
-    """Read a quote of the session: the named one, else the last."""
+    """Return a quote of the session, by default the last one, or None."""
     query = select(quotes.c.document).where(quotes.c.session_id == session_id)
     if quote_id is not None:
         query = query.where(quotes.c.id == quote_id)
     text = connection.execute(query.order_by(quotes.c.number.desc()).limit(1)).scalar()
     return None if text is None else load_quote(text)
+
+
+def keep_quote(
+    connection: Connection, session_id: str, quote_id: str, quote: Quote | None, now: datetime
+) -> Quote | None:
+    """Give a quote a known id, and delete the session's other quotes.
+
+    A repeated instant purchase must be charged once. So its quote keeps its id, and its total.
+
+    Args:
+        connection: The transaction.
+        session_id: The session of the instant purchase.
+        quote_id: The id that the quote gets.
+        quote: The new quote. None: the items cannot be had as the shopper saw them.
+        now: The current time.
+
+    Returns:
+        The quote with that id. None: there is none, or the total differs from the first one, which
+        may have been charged already.
+    """
+    get_session(connection, session_id)  # locks it
+    first = find_quote(connection, session_id, quote_id)
+    if first is None and quote is None:
+        return None
+    others = (quotes.c.session_id == session_id, quotes.c.id != quote_id)
+    connection.execute(quotes.delete().where(*others))
+    if quote is None or (first is not None and first.totals != quote.totals):
+        return None
+    kept = replace(quote, quote_id=quote_id)
+    if first is None:
+        add_quote(connection, session_id, kept, now=now)
+    else:
+        update = quotes.update().where(quotes.c.id == quote_id)
+        connection.execute(update.values(document=dump_quote(kept)))
+    return kept

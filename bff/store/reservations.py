@@ -1,28 +1,26 @@
-"""What stands at Rokt: the rows of reservations, an order's items too, and their changes.
+"""Reservation rows: what was asked for at Rokt, an order's items too.
 
-A state changes only *from a named state*, in one statement: of two that want to release and to
-confirm the same reservation, one finds it gone.
+A state changes only from a named state, in one statement. Where one caller releases a row and
+another confirms it, only one of them succeeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy.engine import Row
 
 from bff.cart.reservation import Reservation, State
-from bff.store import reservations as ledger
-from bff.store.database import new_id
 from bff.store.documents import dump_item, load_item
 from bff.store.tables import reservations
 
 
 def add_reservations(connection: Connection, rows: Iterable[Reservation]) -> None:
-    """Write new rows."""
+    """Insert new rows."""
     for row in rows:
         connection.execute(reservations.insert().values(_columns(row)))
 
@@ -30,7 +28,7 @@ def add_reservations(connection: Connection, rows: Iterable[Reservation]) -> Non
 def change(
     connection: Connection, row_id: str, was: State, to: State | None = None, **values: Any
 ) -> bool:
-    """Change a row that is in the state ``was``; False when it is not (any more)."""
+    """Change a row that is in the state ``was``. False: it is in another state by now."""
     if to is not None:
         values["state"] = to.value
     result = connection.execute(
@@ -41,10 +39,36 @@ def change(
     return result.rowcount == 1
 
 
+def answer(connection: Connection, row: Reservation) -> bool:
+    """Write an asked row as Rokt's response says. False: it is not *asked* any more."""
+    return change(
+        connection,
+        row.id,
+        State.ASKED,
+        row.state,
+        quantity=row.quantity,
+        unit_price=row.unit_price,
+        total_price=row.total_price,
+        item_reservation_id=row.item_reservation_id,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        reason=row.reason,
+    )
+
+
+def delete_asked(connection: Connection, ids: Collection[str]) -> None:
+    """Delete rows that are still in the state *asked*."""
+    connection.execute(
+        reservations.delete().where(
+            reservations.c.id.in_(ids), reservations.c.state == State.ASKED.value
+        )
+    )
+
+
 def rows_of_session(
     connection: Connection, session_id: str, states: Iterable[State]
 ) -> tuple[Reservation, ...]:
-    """Read a session's rows in these states that belong to no order, oldest first."""
+    """Return a session's rows in these states that belong to no order, oldest first."""
     return _read(
         connection,
         reservations.c.session_id == session_id,
@@ -54,27 +78,64 @@ def rows_of_session(
 
 
 def rows_of_order(connection: Connection, order_id: str) -> tuple[Reservation, ...]:
-    """Read an order's rows, in the order of the cart's lines."""
+    """Return an order's rows, sorted like the cart's lines."""
     rows = _read(connection, reservations.c.order_id == order_id)
     return tuple(sorted(rows, key=lambda row: row.position))
 
 
 def rows_by_id(connection: Connection, ids: Iterable[str]) -> tuple[Reservation, ...]:
-    """Read rows by their ids, oldest first."""
+    """Return rows by their ids, oldest first."""
     return _read(connection, reservations.c.id.in_(list(ids)))
 
 
-def lines_bought(
-    connection: Connection, session_id: str, cart_ids: Iterable[str]
-) -> frozenset[tuple[str, str]]:
-    """Return the lines of these carts that orders have, as pairs of cart id and cart item id.
+def rows_to_sweep(
+    connection: Connection, *, after: str, granted_before: datetime, now: datetime, most: int
+) -> tuple[Reservation, ...]:
+    """Return reserved rows that have expired, or that are old enough to be given back.
 
-    A line has its item's id in one cart only: what is added after a purchase is in the next cart.
+    Args:
+        connection: The transaction.
+        after: Only rows with a greater id: the last one of the batch before.
+        granted_before: A row that Rokt granted after this is too young.
+        now: The current time.
+        most: At most so many rows, sorted by their ids.
     """
-    own = reservations.c.session_id == session_id
-    bought = reservations.c.order_id.is_not(None)
-    rows = _read(connection, own, bought, reservations.c.cart_id.in_(set(cart_ids)))
-    return frozenset((row.cart_id, row.item.cart_item_id) for row in rows)
+    rows = reservations.c
+    query = (
+        select(reservations)
+        .where(
+            rows.state == State.RESERVED.value,
+            rows.order_id.is_(None),
+            or_(rows.granted_at <= granted_before, rows.expires_at <= now),
+            rows.id > after,
+        )
+        .order_by(rows.id)
+        .limit(most)
+    )
+    return tuple(_reservation(row) for row in connection.execute(query))
+
+
+def ids_to_renew(
+    connection: Connection, ids: Collection[str], expires_by: datetime
+) -> frozenset[str]:
+    """Return those of these items whose reservation is missing, or gone by a time."""
+    if not ids:
+        return frozenset()
+    rows = reservations.c
+    query = select(rows.id).where(
+        rows.id.in_(ids),
+        rows.state == State.CONFIRMING.value,
+        rows.by_quantity.is_(False),
+        or_(rows.item_reservation_id.is_(None), rows.expires_at <= expires_by),
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def items_bought(connection: Connection, session_id: str, cart_id: str) -> frozenset[str]:
+    """Return the cart item ids of a cart's lines that orders have bought."""
+    of_cart = (reservations.c.session_id == session_id, reservations.c.cart_id == cart_id)
+    rows = _read(connection, *of_cart, reservations.c.order_id.is_not(None))
+    return frozenset(row.item.cart_item_id for row in rows)
 
 
 def _read(connection: Connection, *conditions: Any) -> tuple[Reservation, ...]:
@@ -84,7 +145,7 @@ def _read(connection: Connection, *conditions: Any) -> tuple[Reservation, ...]:
 
 
 def _columns(row: Reservation) -> dict[str, Any]:
-    """Return a row's columns: there is one for each of its fields, by the same name."""
+    """Return a row's columns: one for each of its fields, by the same name."""
     values = {field.name: getattr(row, field.name) for field in fields(row)}
     return values | {"item": dump_item(row.item), "state": row.state.value}
 
@@ -92,45 +153,3 @@ def _columns(row: Reservation) -> dict[str, Any]:
 def _reservation(row: Row[Any]) -> Reservation:
     values = row._asdict()
     return Reservation(**values | {"item": load_item(row.item), "state": State(row.state)})
-
-
-# How long a reservation of which we know nothing may stand at Rokt. Its length is not documented;
-# an hour is longer than any checkout.
-GHOST = timedelta(hours=1)
-
-
-def find(connection: Connection, session_id: str, now: datetime) -> frozenset[str]:
-    """Return the cart item ids that Rokt may hold for a session without our knowing."""
-    unanswered = ledger.rows_of_session(connection, session_id, [State.ASKED])
-    return frozenset(x.item.cart_item_id for x in unanswered if x.created_at > now - GHOST)
-
-
-def note(
-    connection: Connection, rows: Sequence[Reservation], now: datetime
-) -> dict[str, Reservation]:
-    """Write that items of an order are about to be asked for; the notes by their rows' ids."""
-    notes = {
-        row.id: replace(
-            row,
-            id=new_id(),
-            state=State.ASKED,
-            order_id=None,
-            created_at=now,
-            item_reservation_id=None,
-            granted_at=None,
-            expires_at=None,
-        )
-        for row in rows
-    }
-    ledger.add_reservations(connection, notes.values())
-    return notes
-
-
-def forget(connection: Connection, notes: Iterable[Reservation]) -> None:
-    """Take back the notes of what was answered: it is known now."""
-    ids = [row.id for row in notes]
-    connection.execute(
-        reservations.delete().where(
-            reservations.c.id.in_(ids), reservations.c.state == State.ASKED.value
-        )
-    )

@@ -1,7 +1,7 @@
-"""The schema's version: which one a database has, and how it gets this package's.
+"""The schema's version: the one that a database has, and the migration to ours.
 
-Migrations by Alembic, kept in ``bff/migrations``. A start on another version stops and says
-so; only ``init-db`` changes a database.
+Alembic's migrations are in ``bff/store/migrations``. A server does not start on another version;
+only ``init-db`` changes a database.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ CURE = "Run `flask rokt init-db` (or `rokt-bff init-db`) on it."
 NO_TABLES = f"The database has no tables of rokt-bff. {CURE}"
 
 
-# Not Alembic's own name, which a shop's migrations may have.
+# Alembic's default name may be used by the shop's own migrations.
 VERSION_TABLE = "rokt_bff_version"
 
 
-# Any number that nobody else uses: two servers that start at once migrate one after the other.
+# An arbitrary number. Two servers that start at once migrate one after the other.
 _ADVISORY_LOCK = 7_065_831_842
 
 
-# In the order in which a server takes rows (see ``bff.store``): it and a migration, which would
-# lock a table at a time in an order of its own, would end each other as a deadlock.
+# In the order in which servers lock rows (see ``bff.store.database``). A migration by itself locks
+# tables in another order, and would be a deadlock with a running server.
 _WRITERS_KEPT_OUT = text(
     "LOCK TABLE sessions, orders, outbox, reservations, quotes IN EXCLUSIVE MODE"
 )
 
 
 def migrate(connection: Connection) -> bool:
-    """Bring a database to this version, in the caller's transaction; False when it was there.
+    """Create or migrate the tables, in the caller's transaction. False: they are up to date.
 
-    A server may run meanwhile: what it would write waits, what it reads does not. Raises
-    ``SchemaMismatch`` for a newer version and for a database of somebody else's.
+    Writes from running servers wait until it finishes; reads do not wait.
+
+    Raises:
+        SchemaMismatch: The tables are newer, or belong to another program.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -60,7 +62,7 @@ def migrate(connection: Connection) -> bool:
 
 
 def check(connection: Connection) -> None:
-    """Raise ``SchemaMismatch``, with the cure, unless the database is of this version."""
+    """Raise ``SchemaMismatch``, with the cure, unless the tables are up to date."""
     found = _version(connection)
     _refuse_foreign(connection)
     if found is None:
@@ -68,13 +70,12 @@ def check(connection: Connection) -> None:
     _refuse_newer(connection)
     if found != head():
         raise SchemaMismatch(
-            f"The database is of schema version {found}, older than this rokt-bff's {head()}. "
-            f"{CURE}"
+            f"The database has schema version {found}. This rokt-bff needs {head()}. {CURE}"
         )
 
 
 def is_empty(connection: Connection) -> bool:
-    """Tell whether there is no table at all."""
+    """Return whether the database has no table at all."""
     return not inspect(connection).get_table_names()
 
 
@@ -82,7 +83,7 @@ def head() -> str:
     """Return this package's version of the schema."""
     found = _scripts(_location()).get_current_head()
     if found is None:
-        raise SchemaMismatch("The package carries no migrations: it is not installed whole.")
+        raise SchemaMismatch("The package has no migrations. Install it again: it is not complete.")
     return found
 
 
@@ -93,7 +94,9 @@ def _version(connection: Connection) -> str | None:
 
 def _refuse_foreign(connection: Connection) -> None:
     if _version(connection) is None and not is_empty(connection):
-        raise SchemaMismatch("The database has tables of somebody else: give rokt-bff its own.")
+        raise SchemaMismatch(
+            "The database has tables of another program. Give rokt-bff a database of its own."
+        )
 
 
 def _refuse_newer(connection: Connection) -> None:
@@ -101,8 +104,8 @@ def _refuse_newer(connection: Connection) -> None:
     known = {script.revision for script in _scripts(_location()).walk_revisions()}
     if found is not None and found not in known:
         raise SchemaMismatch(
-            f"The database is of schema version {found}, which this rokt-bff does not know "
-            f"(its own is {head()}): a newer one made it. Upgrade rokt-bff."
+            f"The database has schema version {found}. This rokt-bff knows only versions up to "
+            f"{head()}. Upgrade rokt-bff."
         )
 
 

@@ -1,14 +1,4 @@
-"""The database: transactions, the schema, and the sessions with their held carts and quotes.
-
-Every change of a session's cart is a compare-and-set on its ``version``. SQLite takes the write
-lock at the start of a transaction (``BEGIN IMMEDIATE``), so that none fails half way; on
-PostgreSQL rows are locked, always in one order, so that no two wait for each other: the session,
-then the order, then a row of the outbox, then reservations. Whoever changes reservations holds
-what they belong to: their order, and before they have one their session. No network call is
-ever made inside a transaction.
-
-Whatever the database does wrong comes out as ``StoreUnavailable``.
-"""
+"""Session rows: the held cart by compare-and-set, the expiry, and the lease on calling Rokt."""
 
 from __future__ import annotations
 
@@ -30,7 +20,16 @@ from bff.store.tables import sessions
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A shopper's session as stored. ``id`` is ours and no secret; the handle is not here."""
+    """A shopper's session as stored.
+
+    Attributes:
+        id: Our id of it, which is not a secret.
+        cart: The held cart.
+        rokt_session_id: Rokt's session id: the Web SDK's, or ours until the page sends one.
+        created_at: When it started.
+        expires_at: When it ends, unless a change moves that.
+        lease_until: Until when another request calls Rokt for it. None: none does.
+    """
 
     id: str
     cart: HeldCart
@@ -48,7 +47,7 @@ def create_session(
     expires_at: datetime,
     session_id: str | None = None,
 ) -> Session:
-    """Write a new session with an empty cart, known by ``handle``."""
+    """Insert a session with an empty cart, and return it."""
     session = Session(
         id=session_id or new_id(),
         cart=HeldCart(cart_id=new_id()),
@@ -74,9 +73,9 @@ def create_session(
 def find_session(
     connection: Connection, handle: str, *, now: datetime | None, for_update: bool = False
 ) -> Session | None:
-    """Read the session of a handle that lives ``now`` (None: ended or not), or None.
+    """Return the session of a handle that is live ``now``, or None.
 
-    ``for_update`` locks its row.
+    With ``now`` None an expired session is returned too. ``for_update`` locks the row.
     """
     query = select(sessions).where(sessions.c.handle_hash == hash_handle(handle))
     if now is not None:
@@ -88,20 +87,20 @@ def find_session(
 def get_session(
     connection: Connection, session_id: str, *, for_update: bool = True
 ) -> Session | None:
-    """Read a session by its own id, ended or not; its row is locked unless told otherwise."""
+    """Return a session by our id, expired or not. Its row is locked by default."""
     query = select(sessions).where(sessions.c.id == session_id)
     row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
     return None if row is None else _session(row)
 
 
 def sessions_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Session]:
-    """Read sessions by their own ids, ended or not, without locking them."""
+    """Return sessions by our ids, expired or not, without a lock."""
     rows = connection.execute(select(sessions).where(sessions.c.id.in_(ids)))
     return {row.id: _session(row) for row in rows}
 
 
 def save_cart(connection: Connection, session: Session, cart: HeldCart, **more: Any) -> bool:
-    """Write a cart over the version that was read. False when somebody was faster."""
+    """Write a cart over the version that was read. False: another request wrote one since."""
     result = connection.execute(
         sessions.update()
         .where(sessions.c.id == session.id, sessions.c.version == session.cart.version)
@@ -111,7 +110,7 @@ def save_cart(connection: Connection, session: Session, cart: HeldCart, **more: 
 
 
 def set_rokt_session(connection: Connection, session: Session, rokt_session_id: str) -> None:
-    """Note the Web SDK's own session id; the cart and the session's end stay as they are."""
+    """Write the Web SDK's session id; the cart and the expiry stay as they are."""
     connection.execute(
         sessions.update().where(sessions.c.id == session.id).values(rokt_session_id=rokt_session_id)
     )
@@ -120,7 +119,7 @@ def set_rokt_session(connection: Connection, session: Session, rokt_session_id: 
 def take_lease(
     connection: Connection, session: Session, token: str, *, now: datetime, lasts: timedelta
 ) -> bool:
-    """Take the right to call Rokt for this session for so long. False while another has it."""
+    """Take the lease on calling Rokt for this session. False: another request holds it."""
     now = shared(connection, now)
     result = connection.execute(
         sessions.update()
@@ -134,13 +133,32 @@ def take_lease(
 
 
 def end_lease(connection: Connection, session_id: str, token: str) -> bool:
-    """Give the lease back. False when it had run out and another has it."""
+    """Give the lease back. False: it had expired, and another request holds it."""
     result = connection.execute(
         sessions.update()
         .where(sessions.c.id == session_id, sessions.c.lease_token == token)
         .values(lease_token=None, lease_until=None)
     )
     return result.rowcount == 1
+
+
+def open_derived_session(
+    connection: Connection, session_id: str, handle: str, *, now: datetime, expires_at: datetime
+) -> None:
+    """Create a session with a known id, once, with this handle.
+
+    An instant purchase derives both from the shopper's session. After a login the shopper has
+    another handle, so an existing session gets the new one.
+    """
+    if get_session(connection, session_id) is None:
+        create_session(connection, handle, now=now, expires_at=expires_at, session_id=session_id)
+        return
+    hashed = hash_handle(handle)
+    connection.execute(
+        sessions.update()
+        .where(sessions.c.id == session_id, sessions.c.handle_hash != hashed)
+        .values(handle_hash=hashed, previous_hash=sessions.c.handle_hash, rotated_at=now)
+    )
 
 
 def _session(row: Row[Any]) -> Session:

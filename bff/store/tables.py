@@ -1,12 +1,12 @@
-"""The tables, and how amounts and instants are kept in them the same way on every database.
+"""The five tables. Amounts and times are stored in the same way on every database.
 
-A change here needs a migration in ``bff/migrations/versions``: a test compares the two.
+A change here needs a migration in ``bff/store/migrations/versions``: a test compares the two.
 
-sessions      one row a shopper's session: the held cart as one JSON document
-quotes        one row a quote, as it was given: what may be confirmed
-reservations  one row an item asked for at Rokt
-orders        one row a paid order
-outbox        one row a call owed to Rokt
+sessions      a shopper's session, with the held cart as one JSON document
+quotes        a quote as it was given: what may be charged
+reservations  an item that was asked for at Rokt
+orders        a paid order
+outbox        a call owed to Rokt
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC time, kept as whole microseconds: SQLite has no time zones of its own."""
+    """An aware UTC time, stored as whole microseconds, because SQLite has no time zones."""
 
     impl = BigInteger
     cache_ok = True
@@ -49,17 +49,17 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Amount(TypeDecorator[Decimal]):
-    """A decimal kept as text: SQLite would make it a binary float."""
+    """A decimal, stored as text, because SQLite would make it a binary float."""
 
     impl = String(40)
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write the decimal out."""
+        """Turn the decimal into text."""
         return None if value is None else str(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        """Read the decimal back."""
+        """Turn the text into a decimal."""
         return None if value is None else Decimal(value)
 
 
@@ -76,16 +76,16 @@ sessions = Table(
     Column("rokt_session_id", String(128), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
-    # The handle before the last rotation: who was paying under it then has paid.
+    # The handle before the last rotation: see ``bff.store.handles.find_payer``.
     Column("previous_hash", String(64), index=True),
     Column("rotated_at", Instant),
-    # Somebody is reserving for this session, until then at the latest.
+    # A request calls Rokt for this session, until then at the latest.
     Column("lease_token", String(36)),
     Column("lease_until", Instant),
 )
 
 
-# For the purge, which ends leases that were left behind; few sessions have one at a time.
+# For the purge, which clears leases of killed servers. Few sessions have a lease at a time.
 Index(
     "sessions_leased",
     sessions.c.lease_until,
@@ -129,11 +129,11 @@ reservations = Table(
     Column("order_id", String(128)),
     Column("by_quantity", Boolean, nullable=False, default=False),
     Column("cancel_requested", Boolean, nullable=False, default=False),
-    # Where the item stood among the cart's lines, so that every list of them has one order.
+    # The item's place among the cart's lines, so that every list has the same order.
     Column("position", Integer, nullable=False),
     Index("reservations_of_session", "session_id", "state"),
     Index("reservations_of_order", "order_id"),
-    # For the sweep, which looks for what is reserved and left behind.
+    # For the sweep, which looks for abandoned reservations.
     Index("reservations_by_state", "state", "created_at"),
 )
 
@@ -149,13 +149,15 @@ orders = Table(
     Column("status", String(20), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_error", Text),
-    # Somebody says that the shopper has their money back: see ``flask rokt refunded``.
+    # The same as a code: a value of ``bff.cart.order.OrderError``.
+    Column("error_code", String(40)),
+    # When the shopper got their money back: see ``flask rokt refunded``.
     Column("refunded_at", Instant),
-    # JSON: attributes and further members of confirm, for the case that it must be built anew,
-    # and as "quote" the one that the shop named, which another order may have bought.
+    # JSON: the confirm's attributes and further members, in case that it must be built again, and
+    # the quote that the shop named, which another order may have bought.
     Column("extra", Text, nullable=False),
     Column("accept_language", String(64)),
-    # For the doctor, and for the purge: nearly all orders are confirmed, and few of them old.
+    # For the doctor and the purge: nearly all orders are confirmed, and few of them are old.
     Index("orders_by_status", "status", "created_at"),
 )
 
@@ -163,7 +165,7 @@ orders = Table(
 outbox = Table(
     "outbox",
     metadata,
-    # BigInteger would not count up by itself on SQLite.
+    # Not BigInteger, which SQLite does not count up by itself.
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("kind", String(10), nullable=False),
     Column("state", String(10), nullable=False),
@@ -172,13 +174,13 @@ outbox = Table(
     Column("path", String(64), nullable=False),
     Column("headers", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    # Ids of our reservation rows that this call is about, as a JSON list.
+    # The ids of the reservation rows that the call is about, as a JSON list.
     Column("subjects", Text, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    # An earlier attempt may have taken effect: the bytes must stay the same from then on.
+    # An earlier attempt may have taken effect, so the bytes must stay the same.
     Column("unknown", Boolean, nullable=False, default=False),
-    # The attempt under way may send the bytes; false while a confirm's items are reserved again.
-    # What a lease that was left behind means depends on it.
+    # The attempt under way may have sent the bytes. If its process dies, it counts as unknown.
+    # False while a confirm's items are reserved again.
     Column("sending", Boolean, nullable=False, default=False),
     Column("created_at", Instant, nullable=False),
     Column("next_attempt_at", Instant, nullable=False),
@@ -186,6 +188,6 @@ outbox = Table(
     Column("lease_token", String(36)),
     Column("lease_until", Instant),
     Column("last_error", Text),
-    # In the order of claiming: a backlog that is due at one time must not be sorted each time.
+    # Sorted as it is claimed, so that a large backlog is not sorted at each claim.
     Index("outbox_due", "state", "next_attempt_at", "id"),
 )

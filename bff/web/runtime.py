@@ -1,6 +1,6 @@
-"""The parts of one Flask app, in ``app.extensions["rokt_bff"]``.
+"""The parts of one wired app, in ``app.extensions["rokt_bff"]``.
 
-They are never kept on the extension object, so that one process can serve several apps.
+They are never kept on the extension object, so one process can serve several apps.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from flask import Flask, current_app
 from bff.checkout.checkout import Checkout
 from bff.checkout.instant_purchase import InstantPurchases
 from bff.config.settings import Settings
+from bff.outbox.delivery import Delivery
+from bff.outbox.queue import Outbox
+from bff.outbox.worker import Worker
+from bff.rokt.client import CartApi
 from bff.store.database import Store
 from bff.web.rate_limits import Limits
 
@@ -22,21 +26,29 @@ KEY = "rokt_bff"
 
 @dataclass(frozen=True)
 class Runtime:
-    """One app's parts, made when it starts.
+    """The parts of one app; ``bff.extension.upsells.build`` makes and joins them.
 
     Attributes:
-        settings: The app's settings.
+        settings: The settings.
         store: The database.
+        api: The client of Rokt's Cart API.
         checkout: The verbs of a shopper's session.
-        buying: Instant purchases.
+        purchases: The instant purchases.
+        outbox: The calls owed to Rokt.
+        delivery: The worker's attempts at owed calls.
+        worker: Delivers, sweeps and purges.
         limits: The rate limits.
         secure_cookies: Whether our cookies are sent over TLS only.
     """
 
     settings: Settings
     store: Store
+    api: CartApi
     checkout: Checkout
-    buying: InstantPurchases
+    purchases: InstantPurchases
+    outbox: Outbox
+    delivery: Delivery
+    worker: Worker
     limits: Limits
     secure_cookies: bool
 

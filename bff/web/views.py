@@ -256,7 +256,7 @@ def begin_purchase(body: dict[str, Any]) -> BegunPurchase:
     here = runtime()
     purchase = read_purchase(body, here.settings)
     # Without the request's language, which is the server's.
-    return here.buying.begin(body["handle"], purchase, ReserveOptions())
+    return here.purchases.begin(body["handle"], purchase, ReserveOptions())
 
 
 @blueprint.operation("GET", "/health", Caller.PUBLIC, failures=(503,))

@@ -20,10 +20,9 @@ from typing import Any
 from bff.cart.held_cart import CartItem
 from bff.cart.order import OrderRow, OrderStatus
 from bff.cart.reservation import Reservation, State
-from bff.ops.doctor import examine_database
-from bff.outbox import queue as outbox
-from bff.outbox.order_status import count_by_state
-from bff.outbox.queue import RowState
+from bff.config.settings import Settings
+from bff.ops.doctor import count_by_state, examine_database
+from bff.outbox.queue import Outbox, RowState
 from bff.rokt.calls import confirm_call
 from bff.store import orders as order_book
 from bff.store import reservations as ledger
@@ -159,6 +158,7 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
     ``after``: how many orders there are already.
     """
     now = datetime.now(UTC)
+    queue = Outbox(Settings(), lambda: now)
     size += after
     with target.write() as connection:
         for start in range(after, size, A_CART):
@@ -185,16 +185,7 @@ def owe(target: Store, client: Client, size: int, *, after: int = 0) -> None:
                     extra={},
                 )
                 order_book.add_order(connection, order)
-                outbox.enqueue(
-                    connection,
-                    confirm_call(order, [row]),
-                    session_id=session.id,
-                    order_id=order.id,
-                    subjects=[row.id],
-                    now=now,
-                    deadline=now + timedelta(days=3),
-                    in_line=False,
-                )
+                queue.owe(connection, confirm_call(order, [row]), [row], order=order)
 
 
 def _row(session: Session, granted: dict[str, Any], order_id: str, now: datetime) -> Reservation:

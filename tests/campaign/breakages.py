@@ -35,8 +35,8 @@ class Breakage:
 BREAKAGES: Mapping[int, Breakage] = {
     1: Breakage(
         "outbox/settlement.py",
-        "ledger.change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)",
-        "ledger.change(connection, row.id, State.CONFIRMING, State.CONFIRMED)",
+        "change(connection, row.id, State.CONFIRMING, State.REFUND_NEEDED)",
+        "change(connection, row.id, State.CONFIRMING, State.CONFIRMED)",
     ),
     2: Breakage("web/guard.py", "_check_server(request, here.settings)", "pass"),
     3: Breakage(
@@ -48,7 +48,7 @@ BREAKAGES: Mapping[int, Breakage] = {
         "cart/reservation.py", "if row.expires_at is None or row.expires_at - now >= margin:",
         "if True:",
     ),
-    6: Breakage("checkout/confirm.py", "if row.state is State.CONFIRMING:", "if False:"),
+    6: Breakage("checkout/cancel.py", "if row.state is State.CONFIRMING:", "if False:"),
     7: Breakage(
         "rokt/transport.py", "self._timer = threading.Timer(limit, self._end)",
         # Just longer than the limits with their slack, because the test waits for it.

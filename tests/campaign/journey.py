@@ -15,10 +15,9 @@ from typing import Any
 
 from flask import Flask
 
-from bff import Settings, upsell_call_made
+from bff import upsell_call_made
 from bff.ops.redrive import redrive
 from bff.outbox.senders import SenderPool
-from bff.outbox.sweep import Sweep
 from bff.rokt.calls import Kind
 from tests.campaign import facts
 from tests.campaign.cases import (
@@ -185,7 +184,7 @@ class _Journey:
         """Redrive the calls that were given up, long after, with the usual time limits."""
         if self.case.lasts == "redriven":
             self.shop.move_clocks(LAPSE)
-        redrive(self.shop.parts.store, Settings(), self.shop.clock(), None)
+        redrive(self.shop.parts.store, self.shop.parts.outbox, None)
         self._work()
 
     def _work(self) -> None:
@@ -206,7 +205,7 @@ class _Journey:
         if self.case.lasts == "once":
             self.shop.deliver()
             return
-        with SenderPool(self.shop.parts.checkout.delivery) as draining:
+        with SenderPool(self.shop.parts.delivery) as draining:
             while draining.step():
                 pass
 
@@ -225,5 +224,5 @@ class _Journey:
         """Sweep the reservations that were left behind, and let the others expire."""
         parts = self.shop.parts
         self.shop.move_clocks(parts.settings.release_grace + 1)
-        Sweep(parts.settings, parts.store, self.shop.clock).run_once()
+        self.shop.sweep()
         self._work()

@@ -53,7 +53,7 @@ def at_rokt(shop: Shop) -> dict[str, tuple[str, int, int]]:
 def test_promise_1_a_paid_upsell_is_confirmed_or_owed_or_to_be_refunded_with_an_alarm(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Fails when ``ledger.change(…, State.REFUND_NEEDED)`` of outbox/settlement.py is broken.
+    """Fails when ``change(…, State.REFUND_NEEDED)`` of outbox/settlement.py is broken.
 
     The alarm is a status of the item and of the order, a signal, a log line at error level, and a
     finding of the doctor.
@@ -164,7 +164,7 @@ def test_promise_5_nothing_about_to_lapse_is_charged(shop: Shop, shopper: Shoppe
 def test_promise_6_a_release_or_cancel_never_overtakes_a_confirm(
     shop: Shop, shopper: Shopper
 ) -> None:
-    """Fails when ``if row.state is State.CONFIRMING:`` of checkout/confirm.py is left out."""
+    """Fails when ``if row.state is State.CONFIRMING:`` of checkout/cancel.py is left out."""
     shopper.add(PARKING)
     shopper.add(POSTER)
     quote = shopper.reserve()

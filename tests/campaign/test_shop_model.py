@@ -40,12 +40,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bff.ops.doctor import examine_database
-from bff.ops.purge import purge
+from bff.ops.doctor import count_by_state, examine_database
 from bff.ops.redrive import redrive
-from bff.outbox.order_status import count_by_state
 from bff.outbox.senders import SenderPool
-from bff.outbox.sweep import Sweep
 from bff.store import orders as order_book
 from tests.campaign.operations import Kind, Side, watched
 from tests.campaign.points import SIDES
@@ -223,7 +220,7 @@ class Machine(RuleBasedStateMachine):
 
     def work(self) -> None:
         """Deliver as the worker of a server does, with one sender, so that runs are the same."""
-        draining = SenderPool(self.shop.parts.checkout.delivery, senders=1)
+        draining = SenderPool(self.shop.parts.delivery, senders=1)
         try:
             while draining.step():
                 pass
@@ -235,13 +232,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def what_is_left_behind_is_swept(self) -> None:
-        parts = self.shop.parts
-        self.guarded(Sweep(parts.settings, parts.store, self.shop.clock).run_once)
+        self.guarded(self.shop.sweep)
 
     @rule()
     def what_is_over_is_purged(self) -> None:
         """Purge. No row is old enough yet: see ``what_is_settled_goes``."""
-        self.guarded(lambda: purge(self.shop.parts.store, self.shop.clock()))
+        self.guarded(self.shop.purge)
 
     # shoppers
 
@@ -409,10 +405,10 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), all_of_them=st.booleans())
     def what_ended_badly_is_redriven(self, which: int, all_of_them: bool) -> None:
         order_id = list(self.world.payments)[which % len(self.world.payments)]
-        parts, now = self.shop.parts, self.shop.clock()
+        parts = self.shop.parts
         # A redrive of a named order also buys items that another order had bought.
         one = None if all_of_them or self.world.payments[order_id].twice else order_id
-        self.guarded(lambda: redrive(parts.store, parts.settings, now, one))
+        self.guarded(lambda: redrive(parts.store, parts.outbox, one))
 
     @precondition(lambda self: self.world.payments)
     @rule(which=st.integers(0, 9))
@@ -529,7 +525,7 @@ class Machine(RuleBasedStateMachine):
         """Purge long after. Only the orders that still need a refund are left."""
         self.shop.move_clocks(LONG_AFTER)
         parts = self.shop.parts
-        purge(parts.store, self.shop.clock())
+        self.shop.purge()
         for order_id in self.world.payments:
             answer = server_get(self.shop, f"/orders/{order_id}")
             assert answer.status_code == (200 if order_id in left else 404), answer.text

@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from bff.ops.redrive import redrive
-from bff.store.clock import system_time
 from bff.web.runtime import runtime
 from tests import TOP
 from tests.browser.pages.site import serving
@@ -203,7 +202,7 @@ def test_the_flask_shop_of_the_readme_gives_back_what_rokt_refuses(
     assert refunded == [("1001", Decimal("12.50"))]
     assert client.get("/thanks/1001").text == "Standard parking: refund_needed"
     here = runtime(app)
-    assert redrive(here.store, here.settings, system_time(), "1001") == 0  # it has the money back
+    assert redrive(here.store, here.outbox, "1001") == 0  # it has the money back
 
 
 @pytest.mark.browser

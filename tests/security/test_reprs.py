@@ -101,7 +101,7 @@ def values() -> Iterator[Any]:
         expires_at=None,
         cart_version=1,
         reservation_ids=(),
-        wish=wish,
+        options=wish,
     )
     yield Access(handle=MARK)
     yield PlacementsRequest("p", f"https://shop.example/?{MARK}", ATTRIBUTES, MARK)

@@ -25,4 +25,4 @@ def examine(shop: Shop) -> list[str]:
 def redrive(shop: Shop, which: str | None = None) -> int:
     """Redrive one order, or all. Returns how many calls are owed again."""
     parts = shop.parts
-    return redriving.redrive(parts.store, parts.settings, shop.clock(), which)
+    return redriving.redrive(parts.store, parts.outbox, which)

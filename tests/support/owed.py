@@ -15,7 +15,7 @@ LEASE = 31
 def confirm(shopper: Shopper, order_id: str = "order-1") -> Order:
     """Confirm below HTTP, where a test can stop the process by an exception."""
     purchase = Purchase(order_id=order_id, quote_id=None, attributes={}, extra={})
-    return shopper.shop.parts.checkout.confirm(shopper.handle, purchase)
+    return shopper.shop.parts.checkout.record(shopper.handle, purchase)[0]
 
 
 def leave_owed(shop: Shop, *order_ids: str) -> None:

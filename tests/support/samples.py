@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bff.cart.held_cart import CartItem, HeldCart, Line, Update, apply
+from bff.cart.order import OrderRow, OrderStatus
 from bff.cart.reservation import Reservation, State
 from bff.config.settings import PREFIX, Settings
 from bff.errors import ConfigError
@@ -44,6 +45,22 @@ def shown(cart: HeldCart) -> dict[str, int]:
     ids = [line.item.cart_item_id for line in cart.lines]
     assert len(ids) == len(set(ids))
     return {line.item.cart_item_id: line.item.quantity for line in cart.lines}
+
+
+def order_row(order_id: str = "order-1", **more: Any) -> OrderRow:
+    """An order that is being confirmed, of the session of ``reservation``."""
+    row = OrderRow(
+        id=order_id,
+        session_id="session",
+        cart_id="cart",
+        quote_id=None,
+        rokt_session_id="rokt-session",
+        status=OrderStatus.CONFIRMING,
+        created_at=NOW,
+        attributes={},
+        extra={},
+    )
+    return replace(row, **more)
 
 
 def reservation(

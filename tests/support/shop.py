@@ -20,6 +20,9 @@ from bff import (
     upsell_confirmed,
     upsell_refund_needed,
 )
+from bff.ops.purge import purge
+from bff.outbox.releases import Releases
+from bff.outbox.sweep import Sweep
 from bff.web.runtime import Runtime, runtime
 from tests.support.emulator_client import Client
 
@@ -85,6 +88,17 @@ class Heard:
         return [told for heard, told in self.signals if heard == name]
 
 
+def deliver(parts: Runtime, due_by: datetime) -> int:
+    """Attempt every owed call that is due, one after another. Returns how many that were."""
+    count = 0
+    while claimed := parts.delivery.settle_and_claim([], claim=1, due_by=due_by):
+        for one in claimed:
+            limit = parts.settings.confirm_timeout
+            parts.delivery.attempt(one.owed, limit=limit, renews=one.renews)
+            count += 1
+    return count
+
+
 class Shop:
     """A Flask shop wired to the emulator, on a database in ``folder``."""
 
@@ -125,7 +139,16 @@ class Shop:
 
     def deliver(self) -> int:
         """Work off what is owed to Rokt and due now."""
-        return self.parts.checkout.delivery.run_once()
+        return deliver(self.parts, self.clock())
+
+    def sweep(self) -> int:
+        """Give back what shoppers left reserved. Returns how many items that were."""
+        releases = Releases(self.parts.outbox)
+        return sum(Sweep(self.parts.settings, self.parts.store, self.clock, releases).batches())
+
+    def purge(self, now: datetime | None = None) -> int:
+        """Delete what is over. Returns how many rows that were."""
+        return sum(purge(self.parts.store, self.clock() if now is None else now))
 
     @contextmanager
     def limits(self, **seconds: float) -> Iterator[None]:

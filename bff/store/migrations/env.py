@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that ``bff.schema`` hands over."""
+"""Alembic's entry: runs the migrations on the connection that ``bff.store.schema`` passes on."""
 
 from alembic import context
 

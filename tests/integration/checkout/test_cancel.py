@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bff.ops.purge import purge
 from bff.ops.redrive import redrive
 from tests.support.interference import Killed, after_call, at_once, die
 from tests.support.shop import Shop, Shopper, ok, server_post
@@ -178,10 +177,10 @@ def test_a_cancel_that_is_given_up_is_loud_and_can_be_redriven(
     told = [record.message for record in caplog.records if record.name == "bff.outbox.settlement"]
     assert told == [f"a cancel of order 'order-1' is {order['lastError'].removeprefix('cancel: ')}"]
     shop.clock.move(91 * 24 * 3600)
-    purge(shop.parts.store, shop.clock())
+    shop.purge()
     assert read_order(shop) == order  # it stays until somebody has looked
     shop.emulator.faults("cancel")
-    assert redrive(shop.parts.store, shop.parts.settings, shop.clock(), "order-1") == 1
+    assert redrive(shop.parts.store, shop.parts.outbox, "order-1") == 1
     shop.deliver()
     assert bought(read_order(shop))[PARKING] == (1, "cancelled")
     assert "lastError" not in read_order(shop)

@@ -17,9 +17,7 @@ from sqlalchemy import Connection, event, select, text, update
 from werkzeug.test import TestResponse
 
 from bff.errors import StoreUnavailable
-from bff.ops.purge import purge
 from bff.ops.redrive import redrive
-from bff.outbox.sweep import Sweep
 from bff.store import engine as engines
 from bff.store.database import Store
 from bff.store.orders import set_refunded
@@ -221,16 +219,16 @@ def test_every_transaction_locks_in_one_order(shop: Shop) -> None:
         shopper.reserve()
         shopper.remove(POSTER)
         shop.move_clocks(400)
-        Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once()
+        shop.sweep()
         shop.emulator.faults("confirm", {"kind": "status", "status": 422})
         other = shop.shopper()
         other.add(POSTER)
         other.reserve()
         ok(pay(other, "order-3"))
-        assert redrive(shop.parts.store, shop.parts.settings, shop.clock(), None) == 1
+        assert redrive(shop.parts.store, shop.parts.outbox, None) == 1
         shop.move_clocks(60)
         shop.deliver()
-        purge(shop.parts.store, shop.clock() + timedelta(days=1000))
+        shop.purge(shop.clock() + timedelta(days=1000))
     several = {tuple(tables) for tables in heard if len(tables) > 1}
     assert len(several) >= 4
     for tables in several:
@@ -245,7 +243,7 @@ def test_all_verbs_at_once_on_one_session_get_through(shop: Shop, round_: int) -
     shopper.add(POSTER)
     shopper.reserve()
     tabs = [other_tab(shopper) for _ in range(4)]
-    sweep = Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once
+    sweep = shop.sweep
     work: list[Callable[[], object]] = [
         lambda: tabs[0].add(PARKING, 2),
         lambda: tabs[1].reserve(),
@@ -289,7 +287,7 @@ def test_redriving_and_refunding_at_once_leave_one_of_both(shop: Shop) -> None:
         with parts.store.write() as connection:
             return set_refunded(connection, f"order-{n}", shop.clock())
 
-    again = partial(redrive, parts.store, parts.settings, shop.clock(), None)
+    again = partial(redrive, parts.store, parts.outbox, None)
     work: list[Callable[[], int]] = [again, *[partial(refund, n) for n in range(6)], again]
     done = at_once(work)
     with parts.store.read() as connection:

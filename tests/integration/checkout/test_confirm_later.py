@@ -95,7 +95,7 @@ def test_a_repeated_confirm_is_the_same_byte_for_byte(make_shop: MakeShop) -> No
             shop.clock.move(10)
             assert shop.deliver() == 1
         assert read_order(shop)["status"] == "confirmed"
-        shop.parts.checkout.api._transport._session().close()
+        shop.parts.api._transport._session().close()
     assert len(rokt.requests) == 4
     assert len(set(rokt.requests)) == 1
 

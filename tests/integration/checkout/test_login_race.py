@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from bff import Upsells
-from bff.store.handles import OVERTAKEN
+from bff.store.handles import RETRY_AFTER_LOGIN
 from tests.support.attackers import Browser, Market, market_of
 from tests.support.shop import Shop
 from tests.support.summaries import PARKING, POSTER
@@ -144,5 +144,5 @@ def test_who_still_has_the_old_cookie_later_starts_anew(
     shopper.add(PARKING)
     shop.parts.checkout.rotate(shopper.handle)
     assert shopper.update(shopper.item(POSTER)).status_code == 503
-    shop.clock.move(121 if settings else OVERTAKEN.total_seconds() + 1)
+    shop.clock.move(121 if settings else RETRY_AFTER_LOGIN.total_seconds() + 1)
     assert [item["catalogItemId"] for item in shopper.add(POSTER)["items"]] == [POSTER]

@@ -96,7 +96,7 @@ def test_a_shopper_beyond_the_limit_of_calls_goes_on_without_the_upsell(
     shop = make_shop(max_calls=1)
     shopper = shop.shopper()
     shopper.add(PARKING)
-    with shop.parts.checkout.api.bulkhead.slot(1), shop.limits(reserve_timeout=1):
+    with shop.parts.api.bulkhead.slot(1), shop.limits(reserve_timeout=1):
         quote, spent = timed(shopper.reserve)
     assert reasons(quote) == {PARKING: (1, "busy")}
     assert spent < 1 + SLACK
@@ -122,7 +122,7 @@ def test_giving_back_afterwards_keeps_to_the_limit_in_all(
     shopper.add(PARKING)
     shop.emulator.put("catalog", {"items": [{"catalogItemId": PARKING, "currency": "EUR"}]})
     monkeypatch.setattr(reserving, "RELEASE_SHARE", 1.0)  # so that the limit in all decides
-    api, limits = shop.parts.checkout.api, []
+    api, limits = shop.parts.api, []
     send = api.send
 
     def note(call: Call, *, limit: float, **more: Any) -> Outcome:

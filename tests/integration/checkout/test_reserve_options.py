@@ -162,7 +162,7 @@ def test_members_survive_the_quotes_document_and_accepted_prices_are_not_among_t
     quote = make_quote("quote", held("a"), (), {}, wish)
     assert load_quote(dump_quote(quote)) == quote
     assert (
-        quote.wish
+        quote.options
         == wish.members()
         == ReserveOptions({}, {"country": "é"}, False, "merchant", "de-CH")
     )

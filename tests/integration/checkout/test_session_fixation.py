@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bff import Unauthorized
-from bff.store.handles import OVERTAKEN
+from bff.store.handles import RETRY_AFTER_LOGIN
 from tests.support.responses import problem_of
 from tests.support.shop import Shop, Shopper, Views, bearer, ok, server_post
 from tests.support.summaries import PARKING, POSTER
@@ -110,7 +110,7 @@ def test_a_planted_handle_reads_and_changes_nothing_after_the_login(
     # By the cookie they are at first taken for a request that the login overtook, and later they
     # start a session of their own.
     assert attacker.update(attacker.item(PARKING, 3)).status_code == 503
-    shop.clock.move(OVERTAKEN.total_seconds() + 1)
+    shop.clock.move(RETRY_AFTER_LOGIN.total_seconds() + 1)
     attacker.add(PARKING, 3)
     assert held(attacker) == [PARKING]
     assert held(shopper) == [PARKING, POSTER]

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from bff import Order, Upsells, upsell_confirmed, upsell_refund_needed
 from bff.web.runtime import runtime
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
-from tests.support.shop import BRIDGE, ok
+from tests.support.shop import BRIDGE, deliver, ok
 from tests.support.waiting import FOR_EVER, SLACK, until
 
 TICKETS = Decimal("80.00")
@@ -201,7 +202,7 @@ def test_what_was_charged_is_confirmed_later_when_rokt_goes_down_in_between(
         object.__setattr__(runtime(app).settings, "confirm_timeout", 20.0)  # all is well again
 
         def is_confirmed() -> bool:
-            runtime(app).checkout.delivery.run_once()
+            deliver(runtime(app), datetime.now(UTC))
             return client.get("/thanks/1001").text == "confirmed: 1 Standard parking"
 
         until(is_confirmed)

@@ -79,7 +79,7 @@ def test_an_app_that_could_not_start_starts_once_it_is_cured(tmp_path: Path) -> 
 
 def test_wiring_an_app_twice_is_an_error_that_says_the_cure(shop: Shop) -> None:
     for upsells in (shop.upsells, Upsells()):
-        with pytest.raises(RuntimeError, match="call init_app once an app"):
+        with pytest.raises(RuntimeError, match="Call init_app once for each app"):
             upsells.init_app(shop.app)
     assert ok(shop.app.test_client().get("/rokt/health")) == {"status": "ok"}
 

@@ -82,7 +82,7 @@ def test_a_shop_on_somebody_elses_database_says_so_and_stops(new_database: NewDa
     url = new_database(empty=True)
     with closing(Store(url)) as store:
         run(store, "CREATE TABLE theirs (id INTEGER)")
-    with pytest.raises(SchemaMismatch, match="somebody else"):
+    with pytest.raises(SchemaMismatch, match="another program"):
         start(url)
 
 

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bff import Conflict, InvalidInput, NotFound, OrderStatus, Unauthorized
-from bff.store.handles import OVERTAKEN
+from bff.store.handles import RETRY_AFTER_LOGIN
 from tests.support.responses import problem_of
 from tests.support.shop import BRIDGE, Shop, Shopper, Views, bearer, ok, server_post
 from tests.support.summaries import price
@@ -249,7 +249,7 @@ def test_a_cookie_that_an_attacker_planted_is_worthless_after_the_login(
     views.run(shopper, lambda: shop.upsells.rotate())  # the victim logs in
     shopper.add("poster.souvenir")
     assert attacker.update(attacker.item()).status_code == 503
-    shop.clock.move(OVERTAKEN.total_seconds() + 1)
+    shop.clock.move(RETRY_AFTER_LOGIN.total_seconds() + 1)
     assert attacker.cart()["items"] == []
     attacker.add()
     names = [item["catalogItemId"] for item in shopper.cart()["items"]]
@@ -334,7 +334,7 @@ def test_a_payment_providers_call_without_a_cookie_confirms_by_the_quote(
     shopper.add()
     quote = views.run(shopper, lambda: shop.upsells.reserve())
     provider = shop.shopper()  # another browser, or none: no cookie of the shopper's
-    with pytest.raises(Unauthorized, match="name the quote"):
+    with pytest.raises(Unauthorized, match="Name the quote"):
         views.run(provider, lambda: shop.upsells.confirm("A-1"))
     order = views.run(provider, lambda: shop.upsells.confirm("A-1", quote_id=quote.quote_id))
     assert [item.status for item in order.items] == ["confirmed"]

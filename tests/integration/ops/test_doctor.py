@@ -380,7 +380,7 @@ def names(found: Iterable[Any]) -> list[str]:
 
 
 def examine_way(shop: Shop) -> list[str]:
-    return names(examine_rokt(shop.parts.settings, shop.parts.checkout.api))
+    return names(examine_rokt(shop.parts.settings, shop.parts.api))
 
 
 def test_a_good_way_to_rokt_has_no_finding(shop: Shop) -> None:
@@ -390,7 +390,7 @@ def test_a_good_way_to_rokt_has_no_finding(shop: Shop) -> None:
 @pytest.mark.parametrize(("seconds", "side"), [(120, "ahead of"), (-120, "behind")])
 def test_a_clock_that_differs_from_rokts_is_found(shop: Shop, seconds: float, side: str) -> None:
     shop.clock.move(seconds)
-    (finding,) = examine_rokt(shop.parts.settings, shop.parts.checkout.api)
+    (finding,) = examine_rokt(shop.parts.settings, shop.parts.api)
     assert finding.name == "clock"
     assert re.search(rf"1(19|20|21) s {side} Rokt's", finding.text)
     assert rokt(shop, "doctor").exit_code == 1
@@ -446,7 +446,7 @@ def test_a_bad_way_to_rokt_is_found(
 @pytest.mark.parametrize(("status", "word"), [(404, "ROKT_BFF_API_URL"), (400, "refused (400")])
 def test_what_is_wrong_on_the_way_is_told_apart(shop: Shop, status: int, word: str) -> None:
     shop.emulator.faults("any", {"kind": "status", "status": status, "html": True})
-    (finding,) = examine_rokt(shop.parts.settings, shop.parts.checkout.api)
+    (finding,) = examine_rokt(shop.parts.settings, shop.parts.api)
     assert word in finding.text
 
 

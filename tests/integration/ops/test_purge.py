@@ -13,8 +13,7 @@ import pytest
 from sqlalchemy import Table, event, func, select, update
 
 from bff.ops import purge as purging
-from bff.ops.purge import LEASES_KEPT, ORDERS_KEPT, SESSIONS_KEPT, batches, purge
-from bff.outbox.sweep import Sweep
+from bff.ops.purge import LEASES_KEPT, ORDERS_KEPT, SESSIONS_KEPT, purge
 from bff.store.database import new_id
 from bff.store.tables import orders, outbox, quotes, reservations, sessions
 from tests.support.interference import at_once
@@ -33,7 +32,7 @@ def count(shop: Shop, *tables: Table) -> list[int]:
 
 
 def purge_later(shop: Shop, after: timedelta) -> int:
-    return purge(shop.parts.store, shop.clock() + after)
+    return shop.purge(shop.clock() + after)
 
 
 def reserve(shop: Shop) -> Shopper:
@@ -75,7 +74,7 @@ def test_a_session_for_which_rokt_holds_something_stays_until_it_is_given_back(
     shop.move_clocks(LONG.total_seconds())
     assert purge_later(shop, timedelta()) == 0
     assert count(shop) == [1, 1, 1, 0, 0]
-    assert Sweep(shop.parts.settings, shop.parts.store, shop.clock).run_once() == 1
+    assert shop.sweep() == 1
     assert purge_later(shop, timedelta()) == 1
     assert count(shop, sessions, reservations, outbox) == [0, 0, 1]  # the release is owed
 
@@ -91,7 +90,7 @@ def test_a_session_in_use_stays_however_old_it_is(shop: Shop) -> None:
         shop.move_clocks(20 * 3600)
         shopper.add(quantity=1)
         shopper.add(quantity=2)
-        purge(shop.parts.store, shop.clock())
+        shop.purge()
     assert len(shopper.cart()["items"]) == 1
 
 
@@ -130,8 +129,8 @@ def test_an_order_whose_refund_was_given_goes_three_months_after_that(shop: Shop
     given = shop.clock() + timedelta(days=200)
     with shop.parts.store.write() as connection:
         connection.execute(update(orders).values(refunded_at=given))
-    assert purge(shop.parts.store, given + ORDERS_KEPT - DAY) == 0
-    assert purge(shop.parts.store, given + ORDERS_KEPT + DAY) == 2
+    assert shop.purge(given + ORDERS_KEPT - DAY) == 0
+    assert shop.purge(given + ORDERS_KEPT + DAY) == 2
     assert count(shop) == [0, 0, 0, 0, 0]
 
 
@@ -162,7 +161,7 @@ def test_a_lease_that_a_dead_server_left_is_ended(shop: Shop) -> None:
         connection.execute(update(sessions).values(lease_token="dead", lease_until=end))
     lease = select(sessions.c.lease_token, sessions.c.lease_until)
     for after, left in ((LEASES_KEPT / 2, ("dead", end)), (LEASES_KEPT * 2, (None, None))):
-        purge(shop.parts.store, end + after)
+        shop.purge(end + after)
         with shop.parts.store.read() as connection:
             assert tuple(connection.execute(lease).one()) == left
 
@@ -204,7 +203,7 @@ def test_purging_goes_in_bounded_batches(shop: Shop, monkeypatch: pytest.MonkeyP
     reserve(shop)
     copy_sessions(shop, 34)
     steps = []
-    for step in batches(shop.parts.store, shop.clock() + LONG):
+    for step in purge(shop.parts.store, shop.clock() + LONG):
         steps.append(step)
         assert count(shop, sessions) == count(shop, reservations) == count(shop, quotes)
     assert max(steps) == 10

@@ -35,7 +35,7 @@ def drain(shop: Shop, turns: Barrier) -> int:
     """Work off two backlogs, as the worker does; returns how many rows were in hand at most."""
     held = select(func.count()).where(outbox.c.lease_token.is_not(None))
     most = 0
-    with SenderPool(shop.parts.checkout.delivery) as draining:
+    with SenderPool(shop.parts.delivery) as draining:
         for _ in range(2):
             turns.wait(PATIENCE)
             while draining.step():

@@ -114,11 +114,12 @@ def test_what_fails_before_the_call_is_tried_again_and_was_never_sent(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a secret")
 
+    shop.move_clocks(700)  # beyond the reservation, which must be renewed
     monkeypatch.setattr(Renewal, "prepare", fail)
     assert shopper.pay()["status"] == "confirming"
     assert "a secret" not in caplog.text
     assert shop.calls("confirm") == []
-    shop.move_clocks(700)  # beyond the deadline, and the reservation
+    shop.move_clocks(700)  # beyond the deadline
     shop.deliver()
     assert read_order(shop)["status"] == "refund_needed"
     assert "effect" not in read_order(shop)["lastError"]
@@ -151,8 +152,8 @@ def test_a_call_that_comes_too_late_is_not_made(shop: Shop, shopper: Shopper, la
     shop.emulator.faults("confirm", {"kind": "status", "status": 429})
     shopper.pay()
     shop.clock.move(2)
-    delivery = shop.parts.checkout.delivery
-    (claimed,) = delivery.turn([], claim=5)
+    delivery = shop.parts.delivery
+    (claimed,) = delivery.settle_and_claim([], claim=5)
     owed = claimed.owed
     if late == "its lease":
         delivery.attempt(replace(owed, until=time.monotonic() + 1), limit=5)

@@ -13,16 +13,17 @@ from flask import Flask
 
 from bff import upsell_confirmed
 from bff.cart.order import Order
+from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
-from bff.outbox import queue as outbox
+from bff.ops.doctor import count_by_state
 from bff.outbox.delivery import Answered, Delivery
-from bff.outbox.order_status import count_by_state
-from bff.outbox.queue import LEASE, OwedCall, RowState
+from bff.outbox.queue import LEASE, Outbox, OwedCall, RowState, close
 from bff.rokt.calls import cancel_call
 from bff.store.database import Store
 from tests.support.databases import NewDatabase
 from tests.support.interference import at_once
 from tests.support.owed import leave_owed
+from tests.support.samples import order_row, reservation
 from tests.support.shop import Shop
 from tests.support.waiting import PATIENCE
 
@@ -43,23 +44,24 @@ def database(url: str) -> Iterator[Store]:
     store.close()
 
 
-def owe(store: Store, *, in_line: bool = False) -> OwedCall:
+def queue(now: datetime = NOW) -> Outbox:
+    return Outbox(Settings(), lambda: now)
+
+
+def owe(store: Store, *, claimed: bool = False) -> OwedCall:
     with store.write() as connection:
-        return outbox.enqueue(
+        return queue().owe(
             connection,
             CALL,
-            session_id="session-1",
-            order_id="order-1",
-            subjects=["row-1", "row-2"],
-            now=NOW,
-            deadline=NOW + timedelta(hours=72),
-            in_line=in_line,
+            [reservation(id="row-1"), reservation(id="row-2")],
+            order=order_row(),
+            claimed=claimed,
         )
 
 
 def claim(store: Store, now: datetime = NOW) -> OwedCall | None:
     with store.write() as connection:
-        return outbox.claim(connection, now=now)
+        return next(iter(queue(now).claim(connection, 1)), None)
 
 
 def taken(store: Store, now: datetime = NOW) -> OwedCall:
@@ -70,17 +72,16 @@ def taken(store: Store, now: datetime = NOW) -> OwedCall:
 
 def settle(store: Store, owed: OwedCall, state: RowState = RowState.DONE) -> bool:
     with store.write() as connection:
-        return outbox.settle(connection, owed, state)
+        return close(connection, owed, state)
 
 
 def postpone(
     store: Store, owed: OwedCall, *, unknown: bool, retry_after: float | None = None
 ) -> bool:
     with store.write() as connection:
-        return outbox.postpone(
+        return queue().postpone(
             connection,
             owed,
-            now=NOW,
             retry_after=retry_after,
             unknown=unknown,
             last_error="no answer",
@@ -108,7 +109,7 @@ def test_a_claimed_row_is_nobody_elses(database: Store) -> None:
 
 
 def test_a_row_written_in_line_is_claimed_from_the_start(database: Store) -> None:
-    owed = owe(database, in_line=True)
+    owed = owe(database, claimed=True)
     assert (owed.attempts, claim(database)) == (1, None)
     assert settle(database, owed)
 
@@ -131,17 +132,19 @@ def test_threads_that_claim_at_once_share_the_rows_out(database: Store) -> None:
 CLAIMER = """
 import sys
 from datetime import UTC, datetime
-from bff.outbox import queue as outbox
+from bff.config.settings import Settings
+from bff.outbox.queue import Outbox
 from bff.store.database import Store
+outbox = Outbox(Settings(), lambda: datetime(2026, 1, 1, tzinfo=UTC))
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 while True:
     with store.write() as connection:
-        owed = outbox.claim(connection, now=datetime(2026, 1, 1, tzinfo=UTC))
-    if owed is None:
+        owed = outbox.claim(connection, 1)
+    if not owed:
         break
-    print(owed.id)
+    print(owed[0].id)
 store.close()
 """
 
@@ -261,7 +264,7 @@ def test_a_loop_that_is_stopped_already_makes_no_call(shop: Shop) -> None:
     leave_owed(shop, "order-1")
     stop = threading.Event()
     stop.set()
-    shop.parts.checkout.worker.run(stop)
+    shop.parts.worker.run(stop)
     assert len(shop.calls("confirm")) == 1
 
 
@@ -285,7 +288,7 @@ def test_the_loop_survives_trouble_with_one_row(
         return answered
 
     monkeypatch.setattr(Delivery, "make", fail_first)
-    thread = threading.Thread(target=shop.parts.checkout.worker.run, args=[stop])
+    thread = threading.Thread(target=shop.parts.worker.run, args=[stop])
     thread.start()
     thread.join(PATIENCE)
     stop.set()

@@ -154,7 +154,7 @@ def test_released_and_confirmed_at_once_each_item_is_one_of_both(make_shop: Make
 
     def confirm(handle: str) -> Callable[[], Order | Cart]:
         purchase = Purchase(order_id=f"order-{handle}", quote_id=None, attributes={}, extra={})
-        return lambda: checkout.confirm(handle, purchase)
+        return lambda: checkout.record(handle, purchase)[0]
 
     def let_go(handle: str) -> Callable[[], Order | Cart]:
         return lambda: checkout.release(handle)

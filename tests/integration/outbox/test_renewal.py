@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bff.store.reservations import GHOST
+from bff.cart.reservation import UNANSWERED_FOR
 from tests.support.interference import Killed, after_call, die
 from tests.support.owed import LEASE, SOON, confirm
 from tests.support.shop import Shop, Shopper, ok
@@ -242,10 +242,10 @@ def test_a_denial_is_believed_once_nothing_of_ours_can_stand_at_rokt(shop: Shop)
     gone = {"kind": "no_stock", "catalogItemIds": [PARKING], "times": None}
     shop.emulator.faults("reserve", gone)
     for _ in range(3):
-        shop.move_clocks(GHOST.total_seconds() / 4)
+        shop.move_clocks(UNANSWERED_FOR.total_seconds() / 4)
         shop.deliver()
         assert read_order(shop)["status"] == "confirming"
-    shop.move_clocks(GHOST.total_seconds() / 4)
+    shop.move_clocks(UNANSWERED_FOR.total_seconds() / 4)
     shop.deliver()
     assert read_order(shop)["status"] == "refund_needed"
     assert alarms(shop) == ["order-1"]

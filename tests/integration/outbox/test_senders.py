@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bff.outbox import queue as outbox
-from bff.outbox.order_status import confirm_progress, count_by_state
+from bff.cart.order import OrderRow
+from bff.ops.doctor import count_by_state
+from bff.outbox import settlement
 from bff.outbox.queue import OwedCall
 from bff.outbox.senders import SenderPool
-from bff.store import orders as order_book
+from bff.store import orders
 from bff.store.database import Store
 from bff.store.tables import outbox as outbox_rows
 from tests.support.emulator_client import Client
@@ -45,7 +46,7 @@ def test_two_workers_send_each_row_once(pair: tuple[Shop, Shop]) -> None:
     order_ids = backlog(first, 40)
     second.clock.ahead = first.clock.ahead
     stop = Event()
-    workers = [Thread(target=shop.parts.checkout.worker.run, args=[stop]) for shop in pair]
+    workers = [Thread(target=shop.parts.worker.run, args=[stop]) for shop in pair]
     for worker in workers:
         worker.start()
     until(lambda: len(first.emulator.state()["orders"]) == len(order_ids))
@@ -61,13 +62,12 @@ def test_two_workers_send_each_row_once(pair: tuple[Shop, Shop]) -> None:
 def test_who_claims_at_once_gets_different_rows(pair: tuple[Shop, Shop]) -> None:
     first, second = pair
     backlog(first, 30)
-    now = first.clock()
     together = Barrier(4)
 
     def claim(store: Store) -> list[OwedCall]:
         together.wait(PATIENCE)
         with store.write() as connection:
-            return outbox.claim_some(connection, now=now, most=10)
+            return first.parts.outbox.claim(connection, 10)
 
     stores = [first.parts.store, second.parts.store] * 2
     found = at_once([partial(claim, store) for store in stores])
@@ -78,10 +78,9 @@ def test_who_claims_at_once_gets_different_rows(pair: tuple[Shop, Shop]) -> None
 def test_no_more_is_claimed_than_can_be_sent_at_once(shop: Shop, emulator: Client) -> None:
     order_ids = backlog(shop, 5)
     emulator.faults("confirm", {"kind": "delay", "seconds": 0.5, "times": None})
-    with SenderPool(shop.parts.checkout.delivery, senders=2) as draining:
+    with SenderPool(shop.parts.delivery, senders=2) as draining:
         assert draining.step()
-        with shop.parts.store.read() as connection:
-            attempts = [confirm_progress(connection, one)[0] for one in order_ids]
+        attempts = [shop.parts.checkout.order(one).attempts for one in order_ids]
     assert sorted(attempts) == [1, 1, 1, 2, 2]
     assert sum(status(shop, one) == "confirmed" for one in order_ids) == 2
 
@@ -89,7 +88,7 @@ def test_no_more_is_claimed_than_can_be_sent_at_once(shop: Shop, emulator: Clien
 def test_a_call_that_hangs_holds_up_no_other(shop: Shop, emulator: Client) -> None:
     order_ids = backlog(shop, 6)
     emulator.faults("confirm", {"kind": "hang", "seconds": LONG})
-    with SenderPool(shop.parts.checkout.delivery, senders=2) as draining:
+    with SenderPool(shop.parts.delivery, senders=2) as draining:
 
         def confirmed() -> int:
             draining.step()
@@ -104,7 +103,7 @@ def test_what_is_due_goes_out_in_time_s_order(shop: Shop) -> None:
     with shop.parts.store.read() as connection:
         due = select(outbox_rows.c.order_id).order_by(outbox_rows.c.next_attempt_at)
         order_ids = connection.execute(due).scalars().all()
-    with SenderPool(shop.parts.checkout.delivery, senders=1) as draining:
+    with SenderPool(shop.parts.delivery, senders=1) as draining:
         while draining.step():
             pass
     sent = [one["body"]["orderId"] for one in shop.calls("confirm") if one["status"] == 200]
@@ -115,15 +114,14 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     order_ids = backlog(shop, 4)
-    conclude = order_book.conclude
 
-    def fail_on_one(connection: Any, order_id: str, *rest: Any) -> None:
-        if order_id == order_ids[1]:
+    def fail_on_one(connection: Any, order: OrderRow) -> None:
+        if order.id == order_ids[1]:
             raise ZeroDivisionError("a secret")
-        conclude(connection, order_id, *rest)
+        orders.set_order(connection, order)
 
-    monkeypatch.setattr(order_book, "conclude", fail_on_one)
-    with SenderPool(shop.parts.checkout.delivery, senders=4) as draining:
+    monkeypatch.setattr(settlement, "set_order", fail_on_one)
+    with SenderPool(shop.parts.delivery, senders=4) as draining:
         while draining.step():
             pass
     found = [status(shop, one) for one in order_ids]
@@ -139,7 +137,7 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_from_being(
 def test_what_lapsed_is_reserved_again_before_it_is_sent(shop: Shop) -> None:
     order_ids = backlog(shop, 3)
     shop.move_clocks(700)
-    with SenderPool(shop.parts.checkout.delivery) as draining:
+    with SenderPool(shop.parts.delivery) as draining:
         while draining.step():
             pass
     assert {status(shop, one) for one in order_ids} == {"confirmed"}
@@ -152,7 +150,7 @@ def test_the_calls_under_way_are_finished_and_written_down_at_the_end(
     order_ids = backlog(shop, 3)
     emulator.faults("confirm", {"kind": "delay", "seconds": 1.0, "times": None})
     stop = Event()
-    worker = Thread(target=shop.parts.checkout.worker.run, args=[stop])
+    worker = Thread(target=shop.parts.worker.run, args=[stop])
     worker.start()
     until(lambda: sum(one["open"] for one in shop.calls("confirm")) == 3)
     stop.set()

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from bff import upsell_call_made
 from bff.cart.reservation import State
 from bff.outbox import sweep as sweeping
+from bff.outbox.releases import Releases
 from bff.outbox.sweep import Sweep
 from bff.store import reservations as ledger
 from bff.store.tables import outbox, reservations
@@ -25,8 +26,7 @@ HELD = 600  # seconds that the emulator keeps a reservation
 
 
 def sweep(shop: Shop) -> int:
-    parts = shop.parts
-    return Sweep(parts.settings, parts.store, shop.clock).run_once()
+    return shop.sweep()
 
 
 def states(shop: Shop) -> list[str]:
@@ -215,7 +215,11 @@ def test_the_sweep_goes_in_batches_through_all_there_is(
     for _ in range(7):
         reserve(shop, 1).remove(PARKING)
     shop.move_clocks(GRACE + 5)
-    steps = list(Sweep(shop.parts.settings, shop.parts.store, shop.clock).batches())
+    steps = list(
+        Sweep(
+            shop.parts.settings, shop.parts.store, shop.clock, Releases(shop.parts.outbox)
+        ).batches()
+    )
     assert sum(steps) == 7
     assert max(steps) <= 3
 

@@ -73,7 +73,7 @@ def owe(shop: Shop, count: int) -> None:
 def test_both_chores_are_done_at_the_start_and_then_each_at_its_time(shop: Shop) -> None:
     now = 1000.0
     sweep, purge = Chore(), Chore()
-    worker = Worker(shop.parts.checkout.delivery, sweep, purge, shop.clock, lambda: now)
+    worker = Worker(shop.parts.delivery, sweep, purge, shop.clock, lambda: now)
     with running(worker):
         sweep.wait("ended", 1)
         purge.wait("ended", 1)
@@ -98,7 +98,7 @@ def test_a_chore_that_takes_long_does_not_keep_what_is_paid_for_waiting(shop: Sh
             confirmed.set()
 
     with upsell_confirmed.connected_to(hear, sender=shop.app):
-        worker = Worker(shop.parts.checkout.delivery, sweep, purge, shop.clock)
+        worker = Worker(shop.parts.delivery, sweep, purge, shop.clock)
         with running(worker):
             assert confirmed.wait(timeout=PATIENCE)
     assert sweep.ended == purge.ended == 0
@@ -111,7 +111,7 @@ def test_much_to_deliver_does_not_keep_the_chores_waiting(shop: Shop) -> None:
     shop.clock.move(10**6)
     sweep, purge = Chore(), Chore()
     sweep.on_step = purge.on_step = lambda: shop.clock.move(3600)
-    with running(Worker(shop.parts.checkout.delivery, sweep, purge, shop.clock)):
+    with running(Worker(shop.parts.delivery, sweep, purge, shop.clock)):
         sweep.wait("ended", 1)
         purge.wait("ended", 1)
 
@@ -127,7 +127,7 @@ def test_a_chore_that_fails_is_begun_anew_when_it_is_due_and_ends_nothing(shop: 
             raise error
 
     sweep.on_step = fail
-    with running(Worker(shop.parts.checkout.delivery, sweep, purge, shop.clock, lambda: now)):
+    with running(Worker(shop.parts.delivery, sweep, purge, shop.clock, lambda: now)):
         purge.wait("ended", 1)
         for count in (2, 3):
             sweep.wait("begun", count - 1)
@@ -139,7 +139,7 @@ def test_a_chore_that_fails_is_begun_anew_when_it_is_due_and_ends_nothing(shop: 
 
 def test_what_a_worker_does_it_does_in_steps(shop: Shop) -> None:
     sweep, purge = Chore(steps=5), Chore(steps=3)
-    with running(Worker(shop.parts.checkout.delivery, sweep, purge, shop.clock)):
+    with running(Worker(shop.parts.delivery, sweep, purge, shop.clock)):
         sweep.wait("ended", 1)
         purge.wait("ended", 1)
     assert (sweep.stepped, purge.stepped) == (5, 3)

@@ -54,7 +54,7 @@ def test_beyond_the_waiting_room_a_shopper_is_told_busy_at_once(
     with beside(hangs.reserve) as first:
         until(lambda: shop.calls("reserve"))
         with beside(waits.reserve) as second:
-            until(lambda: is_full(shop.parts.checkout.api.bulkhead))
+            until(lambda: is_full(shop.parts.api.bulkhead))
             assert reasons(third.reserve()) == {"busy"}
             assert third.add(quantity=3)["items"][0]["quantity"] == 3
             assert first.is_alive()
@@ -74,7 +74,7 @@ def test_who_waits_for_their_own_other_tab_is_counted_too(
     with beside(shopper.reserve) as first:
         until(lambda: shop.calls("reserve"))
         with beside(other.reserve) as second:
-            until(lambda: is_full(shop.parts.checkout.api.bulkhead))
+            until(lambda: is_full(shop.parts.api.bulkhead))
             assert reasons(third.reserve()) == {"busy"}
             assert first.is_alive()
             assert second.is_alive()
@@ -91,7 +91,7 @@ def test_who_was_sent_away_for_a_while_is_counted_too(
     away = {"kind": "status", "status": 429, "retryAfter": int(LIMIT / 2), "times": None}
     emulator.faults("reserve", away)
     with beside(first.reserve) as waiting:
-        until(lambda: is_full(shop.parts.checkout.api.bulkhead))
+        until(lambda: is_full(shop.parts.api.bulkhead))
         assert reasons(second.reserve()) == {"unreachable"}
         assert waiting.is_alive()
 

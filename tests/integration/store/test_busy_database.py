@@ -145,6 +145,6 @@ def test_a_lease_begins_when_the_locks_are_had(
         pay(ready)
     shop.clock.move(60)
     with waiting_for_locks(shop, monkeypatch):
-        shop.parts.checkout.delivery.turn([], claim=1)
+        shop.parts.delivery.settle_and_claim([], claim=1)
     found.append(lease_left(shop))
     assert all(left > LEASE - timedelta(seconds=5) for left in found), found

@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bff.cart.reservation import ReserveOptions
+from bff.config.settings import Settings
 from bff.ops.doctor import examine_database
-from bff.outbox import queue as outbox
-from bff.outbox.queue import LEASE
-from bff.outbox.sweep import Sweep
+from bff.outbox.queue import LEASE, Outbox
 from bff.rokt.calls import cancel_call
 from bff.store import clock as clocks
 from bff.store.database import Store
 from bff.store.sessions import Session, create_session, take_lease
 from tests.support.databases import NewDatabase, closing
 from tests.support.interference import after_call
+from tests.support.samples import order_row
 from tests.support.shop import Shop, ok, server_get
 from tests.support.summaries import PARKING, POSTER
 
@@ -45,24 +45,20 @@ def database(new_database: NewDatabase) -> Iterator[Store]:
         yield made
 
 
+def queue(now: datetime) -> Outbox:
+    return Outbox(Settings(), lambda: now)
+
+
 def owed_call(database: Store) -> Take:
     """Return what takes the lease of an owed call."""
     now = datetime.now(UTC)
     with database.write() as connection:
-        outbox.enqueue(
-            connection,
-            cancel_call(item_reservation_id="rokt_item_reservation_id.1"),
-            session_id="session-1",
-            order_id=None,
-            subjects=[],
-            now=now - timedelta(hours=1),
-            deadline=now + timedelta(hours=1),
-            in_line=False,
-        )
+        call = cancel_call(item_reservation_id="rokt_item_reservation_id.1")
+        queue(now - timedelta(hours=1)).owe(connection, call, [], order=order_row())
 
     def take(now: datetime) -> bool:
         with database.write() as connection:
-            return outbox.is_due(connection, now=now) and bool(outbox.claim(connection, now=now))
+            return queue(now).is_due(connection) and bool(queue(now).claim(connection, 1))
 
     return take
 
@@ -146,9 +142,8 @@ def test_a_sweep_leaves_alone_what_somebody_reserves_for_whatever_its_clock_says
     def meanwhile() -> None:
         shopper.add(PARKING, 2)  # what is reserved of it is stale now
         other.clock.ahead = SKEW + 3 * SECOND
-        parts = other.parts
         with on_a_machine(other.clock.ahead):
-            swept.append(Sweep(parts.settings, parts.store, other.clock).run_once())
+            swept.append(other.sweep())
 
     with after_call(one, "reserve", meanwhile):
         one.parts.checkout.reserve(shopper.handle, ReserveOptions())

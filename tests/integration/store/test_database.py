@@ -293,5 +293,5 @@ def test_an_order_id_that_no_database_holds_is_refused_by_name(
     shopper.reserve()
     purchase = Purchase(order_id=order_id, quote_id=None, attributes={}, extra={})
     with pytest.raises(InvalidInput) as caught:
-        shop.parts.checkout.confirm(shopper.handle, purchase)
+        shop.parts.checkout.record(shopper.handle, purchase)[0]
     assert "128" in caught.value.errors["orderId"][0]

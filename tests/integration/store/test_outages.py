@@ -274,7 +274,7 @@ def test_what_was_paid_before_the_outage_is_delivered_after_it(shop: Shop, outag
     order_ids = backlog(shop, 3)
     stop = Event()
     outage.begin()
-    worker = Thread(target=shop.parts.checkout.worker.run, args=[stop])
+    worker = Thread(target=shop.parts.worker.run, args=[stop])
     worker.start()
     try:
         until(lambda: not outage.can_be_read or worker.is_alive())
@@ -294,7 +294,7 @@ def test_an_answer_that_comes_during_the_outage_is_written_down_after_it(
     """Rokt has confirmed, and the worker remembers it until it can say so: no second call."""
     (order_id,) = backlog(shop, 1)
     stop = Event()
-    worker = Thread(target=shop.parts.checkout.worker.run, args=[stop])
+    worker = Thread(target=shop.parts.worker.run, args=[stop])
     with after_call(shop, "confirm", outage.begin):
         worker.start()
         until(lambda: len(shop.emulator.state()["orders"]) == 1)

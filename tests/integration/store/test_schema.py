@@ -13,9 +13,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
+from bff.cart.order import OrderError
 from bff.errors import SchemaMismatch, StoreUnavailable
 from bff.store import schema
 from bff.store.database import Store
+from bff.store.orders import find_order
 from bff.store.schema import VERSION_TABLE, head
 from bff.store.tables import metadata, orders, sessions
 from tests.support.databases import NewDatabase
@@ -60,9 +62,9 @@ def tables(store: Store) -> set[str]:
 
 # What each of these is done to, and what it must then be told: a word of the cause, and the cure.
 OTHERS = {
-    "older": ([f"UPDATE {VERSION_TABLE} SET version_num = '0000'"], "older", "init-db"),
+    "older": ([f"UPDATE {VERSION_TABLE} SET version_num = '0000'"], "version 0000", "init-db"),
     "newer": ([f"UPDATE {VERSION_TABLE} SET version_num = '0099'"], "0099", "Upgrade"),
-    "somebody else's": (["CREATE TABLE theirs (id INTEGER)"], "somebody else", "its own"),
+    "somebody else's": (["CREATE TABLE theirs (id INTEGER)"], "another program", "of its own"),
 }
 
 
@@ -132,6 +134,38 @@ def test_a_database_of_the_first_version_gets_what_came_after(first: Store) -> N
     assert "sessions_leased" in names
 
 
+def test_an_order_of_the_first_version_gets_the_code_of_its_error(first: Store) -> None:
+    texts = {
+        "twice": "the quote was confirmed before, for another order",
+        "line": "an item of the quote was confirmed before, for another order",
+        "cancel": "cancel: Rokt refused (422)",
+        "other": "Rokt refused (422)",
+        "none": None,
+    }
+    with first.write() as connection:
+        for order_id, error in texts.items():
+            connection.execute(
+                text(
+                    "INSERT INTO orders (id, session_id, cart_id, rokt_session_id, status, "
+                    "created_at, extra, last_error) VALUES (:id, 's', 'c', 'r', 'confirmed', 0, "
+                    '\'{"attributes": {}, "extra": {}}\', :error)'
+                ),
+                {"id": order_id, "error": error},
+            )
+    assert first.migrate()
+    with first.read() as connection:
+        found = {order_id: find_order(connection, order_id) for order_id in texts}
+    assert {one: order.error_code for one, order in found.items() if order} == {
+        "twice": OrderError.QUOTE_BOUGHT,
+        "line": OrderError.ITEM_BOUGHT,
+        "cancel": OrderError.CANCEL_FAILED,
+        "other": None,
+        "none": None,
+    }
+    assert found["other"] is not None
+    assert found["other"].last_error == texts["other"]
+
+
 @pytest.mark.postgresql
 def test_a_server_that_runs_meanwhile_and_a_migration_end_each_other_not(first: Store) -> None:
     """Without ``_WRITERS_KEPT_OUT`` one of the two ends as a deadlock."""
@@ -195,7 +229,7 @@ def test_init_db_brings_an_older_database_to_this_version_with_what_is_in_it(
     run(store, "INSERT INTO sessions (id, handle_hash, cart, version, rokt_session_id, created_at,"
                " expires_at) VALUES ('s', 'h', '{}', 1, 'r', 0, 0)")  # fmt: skip
     history.add("0098_next.py", NEXT)
-    with pytest.raises(SchemaMismatch, match=f"{before}, older than this rokt-bff's 0098"):
+    with pytest.raises(SchemaMismatch, match=f"version {before}. This rokt-bff needs 0098"):
         store.check_schema()
     assert store.migrate() is True
     assert store.migrate() is False

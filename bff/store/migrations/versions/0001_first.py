@@ -1,7 +1,7 @@
 """The first tables: sessions, quotes, reservations, orders, outbox.
 
-Column types are spelled out here rather than taken from ``bff.tables``: a migration says what
-was, also when the tables have moved on.
+Column types are spelled out here, not imported from ``bff.store.tables``: a migration says what
+was, also after the tables changed.
 """
 
 import sqlalchemy as sa
