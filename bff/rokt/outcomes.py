@@ -77,40 +77,24 @@ class Refused:
 
 
 class Cause(StrEnum):
-    """Why a call has no response that says *done* or *refused*. Code decides by it, not by text.
+    """Why a call is neither *done* nor *refused*. Code decides by it, never by a detail's text."""
 
-    Attributes:
-        BUSY: Every slot for calls to Rokt is taken.
-        NO_TIME: Too little of the time limit is left to send the call.
-        OWN_ERROR: Our code or our database failed.
-        RATE_LIMITED: Rokt answered 429.
-        SERVER_ERROR: Rokt answered 408, 5xx or 1xx, or that it failed for the moment.
-        TIMEOUT: The request was sent; no whole response came within the time limit.
-        BROKEN: The request was sent; the connection broke.
-        UNREACHABLE: No connection could be made.
-        UNREADABLE: The response is too large, cut short, or not the documented JSON.
-    """
-
-    BUSY = "busy"
-    NO_TIME = "no_time"
-    OWN_ERROR = "own_error"
-    RATE_LIMITED = "rate_limited"
-    SERVER_ERROR = "server_error"
-    TIMEOUT = "timeout"
-    BROKEN = "broken"
-    UNREACHABLE = "unreachable"
-    UNREADABLE = "unreadable"
+    BUSY = "busy"  # every slot for calls to Rokt is taken
+    NO_TIME = "no_time"  # too little of the time limit is left to send the call
+    OWN_ERROR = "own_error"  # our code or our database failed
+    RATE_LIMITED = "rate_limited"  # Rokt answered 429
+    SERVER_ERROR = "server_error"  # 408, 5xx, 1xx, or a temporary failure in a 200
+    UNREACHABLE = "unreachable"  # no connection could be made
+    TIMEOUT = "timeout"  # sent; no whole response within the time limit
+    BROKEN = "broken"  # sent; the connection broke
+    UNREADABLE = "unreadable"  # the response is too large, cut short, or has an unknown form
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Rokt surely did not act.
+    """Rokt surely did not act. ``detail`` is the cause in words, for people.
 
-    Attributes:
-        cause: Why; code decides by this.
-        detail: The same for people.
-        status: The status of Rokt's response, if there was one.
-        retry_after: The seconds that Rokt asked us to wait.
+    ``status`` is that of a response, ``retry_after`` the seconds that it asks to wait.
     """
 
     cause: Cause

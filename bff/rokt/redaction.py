@@ -90,12 +90,12 @@ def shown_response(body: Any, request: Any, private: Collection[str]) -> dict[st
         }
 
     shown = read(body)
-    if items := objects(body.get("items")):
-        shown["items"] = [read(item) for item in items[:_MOST_SHOWN]]
-    if errors := objects(body.get("errors")):
+    if "items" in body:
+        shown["items"] = [read(item) for item in objects(body["items"])[:_MOST_SHOWN]]
+    if "errors" in body:
         shown["errors"] = [
             read(error) | {"value": [one for one in texts(error.get("value")) if one in ours]}
-            for error in errors[:_MOST_SHOWN]
+            for error in objects(body["errors"])[:_MOST_SHOWN]
         ]
     return shown
 
@@ -103,7 +103,7 @@ def shown_response(body: Any, request: Any, private: Collection[str]) -> dict[st
 def private_texts(call: str, body: Any) -> Iterator[str]:
     """Yield what ``shown_request`` masks in a body, so that a code that repeats it is found."""
     for name, value in body.items() if isinstance(body, Mapping) else ():
-        if name == "url" and isinstance(value, str):
+        if name == "url" and call == "placements/any" and isinstance(value, str):
             yield from _private_parts(value)
         elif name not in _OURS[call]:
             yield from _texts_and_names(value)

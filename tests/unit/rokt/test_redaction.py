@@ -72,7 +72,7 @@ def test_further_members_of_a_confirm_show_their_names_alone() -> None:
         "orderId": "o",
         "items": [],
     }
-    assert private(Kind.CONFIRM, body) >= {"4242", MAIL, "3", "of-the-shop"}
+    assert private(Kind.CONFIRM, body) >= {"4242", MAIL, "3", "of-the-shop", extra["url"]}
 
 
 def test_too_deep_or_too_long_to_be_looked_at_is_not_shown() -> None:
@@ -152,6 +152,10 @@ def test_a_member_of_the_wrong_kind_is_not_shown(name: str, value: object) -> No
     numbers = {"quantity", "unitPrice", "totalPrice"}
     is_right = name in numbers if value == 4242424242424242 else (name, value) == ("reserved", True)
     assert shown == {"items": [{name: value} if is_right else {}]}
+
+
+def test_an_empty_list_is_shown_as_such() -> None:
+    assert shown_response({"items": [], "errors": MAIL}, None, ()) == {"items": [], "errors": []}
 
 
 @pytest.mark.parametrize("body", [MAIL, 4242, [MAIL], None, True])
