@@ -1,7 +1,7 @@
-"""Start emulator, shop and the partner's shop together on one machine, and stop them cleanly.
+"""Starts emulator, shop and partner's shop on this machine, and stops them.
 
-With ``ROKT_BFF_ACCOUNT_ID`` among the settings the shops load Rokt's own SDK and call Rokt
-itself; then there is no emulator, and ``ROKT_BFF_API_KEY`` and ``ROKT_BFF_TAG_ID`` are needed.
+With the setting ``ROKT_BFF_ACCOUNT_ID`` the shops load Rokt's own SDK and call Rokt itself. Then
+there is no emulator, and the settings ``ROKT_BFF_API_KEY`` and ``ROKT_BFF_TAG_ID`` are required.
 """
 
 from __future__ import annotations
@@ -35,33 +35,41 @@ HOST = "127.0.0.1"
 PORT = 8080
 EMULATOR_PORT = 8081
 
-# Each shopper with the panel open polls, and each may wait for a slow Rokt at the same time.
+# Each shopper with an open panel polls, and may wait for a slow Rokt at the same time.
 _THREADS = 20
-_ROUND = 0.2  # seconds until a stop is noticed
+_POLL_SECONDS = 0.2  # until a stop is noticed
 _PREFIX = "ROKT_BFF_"
 _ACCOUNT = "ROKT_BFF_ACCOUNT_ID"
 _REAL = (
-    "The shops' own forms charge nobody, but Rokt is real here: what is confirmed is bought, "
-    "unless your account is a sandbox."
+    "The shops charge nobody, but Rokt is real. Confirmed extras are bought, unless your account "
+    "is a sandbox."
 )
 _LOST = (
-    "Ctrl-C stops the shops and deletes their database, and with it every confirm and cancel that "
-    "Rokt has not answered by then."
+    "Ctrl-C stops the shops and deletes their database. Confirms and cancels that Rokt has not "
+    "answered by then are lost."
 )
-_KEPT = "Ctrl-C stops the shops. What is owed to Rokt by then stays in ROKT_BFF_DATABASE_URL."
-# Rokt does not document how it says that something sold out; this way it gives a reason to tell.
+_KEPT = "Ctrl-C stops the shops. Calls that are owed to Rokt stay in ROKT_BFF_DATABASE_URL."
+# Rokt does not document how it reports a sold-out item. This form has a reason to show.
 _EMULATOR = EmulatorSettings(catalog=OFFERS, rejection_form="status", rejection_status="SOLD_OUT")
 
 
 class CannotStart(Exception):
-    """A port is taken, or the address is no loopback; the text names the cure."""
+    """A port is in use, or the address is not loopback. The text says what to do."""
 
 
 class DemoServer:
-    """Emulator and shops at addresses of their own. Port 0 takes a free one.
+    """Emulator and shops at addresses of their own. Port 0 chooses a free port.
 
-    ``folder``: where the SQLite files go. ``partner``: host and port of the partner's shop;
-    without it there is none. Raises ``CannotStart`` when a port is taken.
+    Args:
+        folder: Where the SQLite files are stored.
+        host: The address of shop and emulator.
+        port: The port of the shop.
+        emulator_port: The port of the emulator.
+        config: Settings of Flask and ``ROKT_BFF_…``.
+        partner: Host and port of the partner's shop. None: there is no such shop.
+
+    Raises:
+        CannotStart: A port is in use, or an address is not loopback.
     """
 
     def __init__(
@@ -76,24 +84,24 @@ class DemoServer:
         for one in (host, partner[0] if partner else host):
             if not _is_loopback(one):
                 raise CannotStart(
-                    f"The demo serves this machine only, and {one} is open to others: everybody "
-                    "could turn its switches. Name no --host or --partner-host, or a loopback one."
+                    f"The demo serves this machine only, but {one} is open to others, who could "
+                    "turn its switches. Omit --host and --partner-host, or use a loopback address."
                 )
         self.emulator: EmulatorServer | None = None
         self.partner: PartnerServer | None = None
         self._sockets: dict[int, Any] = {}
         with ExitStack() as undo:
             if not (config or {}).get(_ACCOUNT):
-                with _taking("emulator", host, emulator_port):
+                with _binding("emulator", host, emulator_port):
                     self.emulator = EmulatorServer(_EMULATOR, host=host, port=emulator_port)
                 undo.callback(self.emulator.stop)
-            with _taking("shop", host, port):
-                # Taken before waitress comes in: it starts its threads before it finds out.
+            with _binding("shop", host, port):
+                # Bound here, because waitress starts its threads before it binds.
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 listening = socket.create_server((host, port), family=family)
             undo.callback(listening.close)
             if partner:
-                with _taking("partner", *partner):
+                with _binding("partner", *partner):
                     self.partner = second_origin.take_address(*partner)
                 undo.callback(self.partner.stop)
                 config = {
@@ -118,7 +126,7 @@ class DemoServer:
 
     @property
     def parts(self) -> Parts:
-        """The shop's parts, for tests."""
+        """The shop's parts."""
         found: Parts = self.app.extensions["demo_shop"]
         return found
 
@@ -127,7 +135,7 @@ class DemoServer:
         return self.emulator.url if self.emulator else ""
 
     def start(self) -> DemoServer:
-        """Serve each in threads of its own, and deliver what is owed; returns at once."""
+        """Serve in new threads, and deliver owed calls. Returns at once."""
         if self.partner is not None:
             with self.app.app_context():
                 self.partner.start(
@@ -140,7 +148,7 @@ class DemoServer:
         return self
 
     def stop(self) -> None:
-        """Stop who calls before who is called, so that nobody finds the other one gone."""
+        """Stop the partner, then the shop, then the emulator: each before the one that it calls."""
         if self.partner is not None:
             self.partner.stop()
         self._ended.set()
@@ -151,14 +159,14 @@ class DemoServer:
             self.emulator.stop()
 
     def _serve(self) -> None:
-        # waitress itself stops by an exception in the main thread only; its loop, a round at a
-        # time, stops from anywhere, and the sockets are closed by the thread that reads them.
+        # waitress stops only by an exception in the main thread. So this runs its loop in short
+        # rounds, until the event is set. This thread then closes the sockets that it reads.
         while not self._ended.is_set():
-            wasyncore.loop(timeout=_ROUND, map=self._sockets, count=1)
+            wasyncore.loop(timeout=_POLL_SECONDS, map=self._sockets, count=1)
         self._server.task_dispatcher.shutdown(timeout=5)
         for one in list(self._sockets.values()):
             if isinstance(one, HTTPChannel):
-                one.handle_close()  # with the file that it was sending
+                one.handle_close()  # closes the file that it sends, too
         wasyncore.close_all(self._sockets)
 
 
@@ -171,9 +179,19 @@ def run(
     partner_host: str = second_origin.HOST,
     partner_port: int = second_origin.PORT,
 ) -> int:
-    """Serve the demo until SIGINT or SIGTERM. Hands back the exit status.
+    """Serve the demo until SIGINT or SIGTERM.
 
-    ``config``: settings; by default the environment's ``ROKT_BFF_…``, if it names an account.
+    Args:
+        host: The address of shop and emulator.
+        port: The port of the shop.
+        emulator_port: The port of the emulator.
+        config: Settings. By default those of the environment, if they name an account.
+        echo: Prints a line.
+        partner_host: The address of the partner's shop.
+        partner_port: The port of the partner's shop.
+
+    Returns:
+        The exit status.
     """
     ended = threading.Event()
 
@@ -182,7 +200,7 @@ def run(
 
     chosen = settings_from(os.environ, echo) if config is None else config
     partner = (HOST if partner_host == "localhost" else partner_host, partner_port)
-    host = HOST if host == "localhost" else host  # which may stand for two addresses
+    host = HOST if host == "localhost" else host  # localhost may be two addresses
     with tempfile.TemporaryDirectory(prefix="rokt-bff-demo-") as folder:
         try:
             server = DemoServer(Path(folder), host, port, emulator_port, chosen, partner)
@@ -190,7 +208,7 @@ def run(
             print(error, file=sys.stderr)
             return 1
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, end)  # for good: the process is to end, whatever comes again
+            signal.signal(number, end)  # not restored: the process ends
         try:
             server.start()
             echo(f"Demo shop:         {server.url}")
@@ -215,9 +233,10 @@ def run(
 def settings_from(
     environ: Mapping[str, str], echo: Callable[[str], object] = print
 ) -> dict[str, str]:
-    """Read the settings ``ROKT_BFF_…``, but none for the emulator: a real key stays out of it.
+    """Return the settings ``ROKT_BFF_…`` of an environment, if they name an account.
 
-    ``ROKT_BFF_SECRET_KEY`` is Flask's, as it is for ``rokt-bff serve``.
+    Without an account the demo uses the emulator, and none of them apply. ``ROKT_BFF_SECRET_KEY``
+    becomes Flask's ``SECRET_KEY``, as in ``rokt-bff serve``.
     """
     found = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
     secret = found.pop(f"{_PREFIX}SECRET_KEY", "")
@@ -231,17 +250,18 @@ def settings_from(
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
-    except ValueError:  # a name: whatever it stands for, now or later
+    except ValueError:  # a name, which may stand for any address
         return False
 
 
 @contextmanager
-def _taking(what: str, host: str, port: int) -> Iterator[None]:
+def _binding(what: str, host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         option = {"emulator": "--emulator-port", "partner": "--partner-port"}.get(what, "--port")
         raise CannotStart(
             f"The {what} cannot listen on {host}:{port} ({error.strerror or error}).\n"
-            f"Stop what uses the port, or choose another one: rokt-bff demo {option} {port + 10}"
+            "Stop the process that uses the port, or choose another port: "
+            f"rokt-bff demo {option} {port + 10}"
         ) from error

@@ -60,7 +60,7 @@ def test_on_rokt_itself_it_says_that_what_is_confirmed_is_bought_and_what_is_los
 ) -> None:
     with started(ROKT_BFF, "demo", *PORTS, folder=tmp_path, environ=REAL) as demo:
         text = said(demo)
-    assert "Rokt is real here: what is confirmed is bought" in text
+    assert "Rokt is real. Confirmed extras are bought" in text
     assert "http://127.0.0.1:9" in text
     assert "deletes their database" in text
     assert "Nobody is charged" not in text
@@ -103,6 +103,6 @@ def test_with_a_database_of_one_s_own_nothing_is_lost(tmp_path: Path) -> None:
     environ = REAL | {"ROKT_BFF_DATABASE_URL": f"sqlite:///{tmp_path / 'mine.db'}"}
     with started(ROKT_BFF, "demo", *PORTS, folder=tmp_path, environ=environ) as demo:
         text = said(demo)
-    assert "stays in ROKT_BFF_DATABASE_URL" in text
+    assert "stay in ROKT_BFF_DATABASE_URL" in text
     assert "deletes" not in text
     assert (tmp_path / "mine.db").is_file()

@@ -191,7 +191,7 @@ def test_a_refusal_that_comes_late_is_said_plainly(demo: Demo, shopper: Shopper)
     demo.rokt.faults("cancel", {"kind": "drop", "when": "before", "times": 1})
     assert "Being canceled" in cancel(shopper, thanks).text
     until(lambda: "Being canceled" not in shopper.get(f"/{thanks.path}").text, 20)
-    assert "the provider refused: your booking stands, and nothing is refunded." in (
+    assert "the provider refused. Your booking stands, and nothing is refunded." in (
         shopper.page.text
     )
     assert "Total $140.50" in shopper.page.text

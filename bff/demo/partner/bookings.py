@@ -1,7 +1,7 @@
-"""What the Ropewalk sells, and its orders, kept in memory: a theatre of sixty seats. Pure but that.
+"""The seats of the Ropewalk, its forms, and its bookings in memory.
 
-One payment form makes one order: each page carries a fresh form token, and who posts the same
-form twice finds the first order.
+One payment form makes one booking. Each page has a new form token, and a repeated post of the same
+form finds the first booking.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 CURRENCY = "USD"
-MOST = 6  # seats of one order
-_KEPT = 500  # orders; a demo runs for an afternoon
+MAX_SEATS = 6  # of one booking
+_MAX_BOOKINGS = 500  # older ones are dropped
 
-# Without vowels and look-alikes: read out over the telephone, and never a word.
+# Without vowels and look-alike characters: a number is easy to read out, and never a word.
 _ALPHABET = "BCDFGHJKMNPQRSTVWXZ23456789"
-# One @, something on both sides and a dot behind it: enough to catch a slip of the finger.
+# One @, text on both sides, and a dot in the domain: finds typing errors.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One price of seat. ``left`` 0: sold out."""
+    """One category of seats. ``left`` is how many are left; None if there are enough."""
 
     sku: str
     name: str
@@ -45,55 +45,55 @@ SEATS: tuple[Seat, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``quantity`` seats of one price."""
+    """``quantity`` seats of one category."""
 
     seat: Seat
     quantity: int
 
     @property
     def total(self) -> Decimal:
-        """What the line costs."""
+        """The price of the line."""
         return self.seat.price * self.quantity
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The seats that somebody chose; ``problem`` says, for people, why they cannot be had."""
+    """The chosen seats. ``problem`` says to the shopper why they cannot be booked."""
 
     lines: tuple[Line, ...] = ()
     problem: str = ""
 
     @property
     def total(self) -> Decimal:
-        """What all seats cost."""
+        """The price of all seats."""
         return sum((line.total for line in self.lines), Decimal(0))
 
     @property
     def count(self) -> int:
-        """How many seats there are."""
+        """The number of seats."""
         return sum(line.quantity for line in self.lines)
 
 
 def read_choice(form: Mapping[str, str]) -> Choice:
-    """Read the numbers of seats out of a form or an address."""
+    """Read the numbers of seats from a form or a query."""
     lines = []
     for seat in SEATS:
         text = form.get(seat.sku, "").strip() or "0"
         if not (text.isascii() and text.isdigit() and len(text) <= 3):
-            return Choice(problem="Please give the number of seats as a whole number.")
+            return Choice(problem="Please enter the number of seats as a whole number.")
         if int(text) and seat.left == 0:
             return Choice(problem=f"{seat.name} is sold out. Please choose another seat.")
         if int(text):
             lines.append(Line(seat, int(text)))
     choice = Choice(tuple(lines))
-    if choice.count > MOST:
-        return Choice(problem=f"You can book up to {MOST} seats at a time.")
+    if choice.count > MAX_SEATS:
+        return Choice(problem=f"You can book up to {MAX_SEATS} seats at a time.")
     return choice if lines else Choice(problem="Please choose at least one seat.")
 
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who books, and what is wrong with the form (field → text)."""
+    """The shopper's details. ``errors`` has a text for each wrong field."""
 
     name: str = ""
     email: str = ""
@@ -101,7 +101,7 @@ class Buyer:
 
 
 def read_buyer(form: Mapping[str, str]) -> Buyer:
-    """Check the details of who books."""
+    """Read and check the shopper's details."""
     name, email = form.get("name", "").strip()[:120], form.get("email", "").strip()[:254]
     errors = {}
     if not name:
@@ -113,9 +113,18 @@ def read_buyer(form: Mapping[str, str]) -> Buyer:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A paid order. ``extras``: what was charged for them; ``told``: what the BFF knows of it.
+    """A paid booking.
 
-    ``told``: ``none`` (no extras), ``owed`` (the BFF has not heard yet), ``yes``, or ``refused``.
+    Attributes:
+        order_id: Its number, for people and for the BFF.
+        token: Its secret name in addresses.
+        lines: The seats.
+        buyer: The shopper's details.
+        extras: What was charged for extras.
+        handle: The shopper's handle at the BFF.
+        quote_id: The quote that was charged.
+        recorded: Whether the BFF has the order: ``none`` (there are no extras), ``owed`` (not yet),
+            ``yes``, or ``refused``.
     """
 
     order_id: str
@@ -125,16 +134,16 @@ class Booking:
     extras: Decimal = Decimal(0)
     handle: str = field(default="", repr=False)
     quote_id: str = ""
-    told: str = "none"
+    recorded: str = "none"
 
     @property
     def seats_total(self) -> Decimal:
-        """What the seats cost."""
+        """The price of the seats."""
         return sum((line.total for line in self.lines), Decimal(0))
 
 
 class Bookings:
-    """The orders, by the token in their address, which nobody can guess. Thread-safe."""
+    """The bookings, by the secret token in their address. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,41 +151,45 @@ class Bookings:
         self._by_form: dict[str, str] = {}
 
     def add(self, form_token: str, booking: Booking) -> tuple[Booking, bool]:
-        """Keep an order; the bool tells whether it is new. Else it is the form's first one."""
+        """Store a booking, unless the form made one before.
+
+        Returns:
+            The form's booking, and whether it is new.
+        """
         with self._lock:
             first = self._by_token.get(self._by_form.get(form_token, ""))
             if first is not None:
                 return first, False
             self._by_token[booking.token] = booking
             self._by_form[form_token] = booking.token
-            while len(self._by_token) > _KEPT:
-                gone, _ = self._by_token.popitem(last=False)
-                self._by_form = {k: v for k, v in self._by_form.items() if v != gone}
+            while len(self._by_token) > _MAX_BOOKINGS:
+                dropped, _ = self._by_token.popitem(last=False)
+                self._by_form = {k: v for k, v in self._by_form.items() if v != dropped}
             return booking, True
 
     def of_form(self, form_token: str) -> Booking | None:
-        """The order that this form made, or None."""
+        """Return the booking that this form made, or None."""
         with self._lock:
             return self._by_token.get(self._by_form.get(form_token, ""))
 
     def find(self, token: str) -> Booking | None:
-        """The order at this address, or None."""
+        """Return the booking with this token, or None."""
         with self._lock:
             return self._by_token.get(token)
 
-    def tell(self, token: str, told: str) -> Booking:
-        """Note what the BFF knows of it."""
+    def set_recorded(self, token: str, recorded: str) -> Booking:
+        """Store whether the BFF has the order."""
         with self._lock:
-            self._by_token[token] = replace(self._by_token[token], told=told)
+            self._by_token[token] = replace(self._by_token[token], recorded=recorded)
             return self._by_token[token]
 
 
 def new_order_id() -> str:
-    """Make an order number."""
+    """Create an order number."""
     return "RW-" + "".join(secrets.choice(_ALPHABET) for _ in range(7))
 
 
 def the_evening(today: date) -> date:
-    """The performance: a Friday about three weeks ahead, so that the demo does not grow stale."""
+    """Return the date of the play: a Friday about three weeks ahead."""
     day = today + timedelta(days=20)
     return day + timedelta(days=(4 - day.weekday()) % 7)

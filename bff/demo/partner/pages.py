@@ -1,7 +1,6 @@
-"""The partner's pages: templates filled by ``string.Template``, every value escaped. Pure.
+"""The partner's pages: templates filled by ``string.Template``, with every value escaped. Pure.
 
-A value is text unless it says that it is ``Html``; so nothing that a shopper typed or Rokt named
-can become markup.
+A value is text unless it is ``Html``. So no text of a shopper or of Rokt can become markup.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from bff.demo.partner.bookings import CURRENCY, MOST, SEATS, Booking, Buyer, Choice, Line, Seat
-from bff.demo.partner.texts import Problem, Standing
+from bff.demo.partner.bookings import CURRENCY, MAX_SEATS, SEATS, Booking, Buyer, Choice, Line, Seat
+from bff.demo.partner.texts import ItemState, Problem
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -32,7 +31,12 @@ def money(amount: Decimal | str) -> str:
 
 
 class Pages:
-    """Draws the pages. ``folder``: where the templates are; ``shared``: values of every page."""
+    """Renders the pages.
+
+    Args:
+        folder: Where the templates are.
+        shared: Values for every page.
+    """
 
     def __init__(self, folder: Path, shared: Mapping[str, object]) -> None:
         self._templates = {
@@ -41,7 +45,7 @@ class Pages:
         self._shared = shared
 
     def play(self, evening: date, choice: Choice) -> str:
-        """The play, and its seats."""
+        """Render the play and its seats."""
         chosen = {line.seat.sku: line.quantity for line in choice.lines}
         return self._page(
             "play",
@@ -49,7 +53,7 @@ class Pages:
             evening=_day(evening),
             problem=self._message(Problem(choice.problem)) if choice.problem else "",
             seats=_join(self._seat(seat, chosen.get(seat.sku, 0)) for seat in SEATS),
-            most=MOST,
+            most=MAX_SEATS,
         )
 
     def checkout(
@@ -64,7 +68,7 @@ class Pages:
         buyer: Buyer,
         problem: Problem | None = None,
     ) -> str:
-        """Extras, and what is paid. ``problem``: what came of the last attempt to pay."""
+        """Render the extras and the form. ``problem`` is about the last attempt to pay."""
         return self._page(
             "checkout",
             "Checkout" if problem is None else f"{problem.title}, checkout",
@@ -93,15 +97,15 @@ class Pages:
         self,
         evening: date,
         booking: Booking,
-        extras: Iterable[Standing],
+        extras: Iterable[ItemState],
         state: str,
         problem: Problem | None = None,
     ) -> str:
-        """The paid order and its extras. ``state``: what the page's script compares."""
-        standings = tuple(extras)
-        refund = sum((one.refund for one in standings), Decimal(0))
+        """Render a paid booking. The page's script compares ``state``."""
+        states = tuple(extras)
+        refund = sum((one.refund for one in states), Decimal(0))
         paid = booking.seats_total + booking.extras
-        waits = any(one.tone == "wait" for one in standings)
+        waits = any(one.tone == "wait" for one in states)
         return self._page(
             "booking",
             "Thank you",
@@ -115,7 +119,7 @@ class Pages:
             bill_extras=self._fill("bill", name="Extras", each="", total=money(booking.extras))
             if booking.extras
             else "",
-            extras=_join(self._standing(booking, one) for one in standings),
+            extras=_join(self._item_state(booking, one) for one in states),
             refund=self._fill("bill", name="Refund", each="", total=f"\u2212{money(refund)}")
             if refund
             else "",
@@ -125,7 +129,7 @@ class Pages:
         )
 
     def error(self, title: str, text: str) -> str:
-        """Something that is not there, or went wrong."""
+        """Render an error."""
         return self._page("error", title, heading=title, text=text)
 
     def _page(self, template: str, title: str, /, **values: object) -> str:
@@ -147,7 +151,7 @@ class Pages:
             )
         options = (
             Html(f"<option{' selected' if n == chosen else ''}>{n}</option>")
-            for n in range(MOST + 1)
+            for n in range(MAX_SEATS + 1)
         )
         return self._fill(
             "seat",
@@ -162,11 +166,11 @@ class Pages:
         each = f"{line.quantity} {TIMES} {money(line.seat.price)}"
         return self._fill("bill", name=line.seat.name, each=each, total=money(line.total))
 
-    def _standing(self, booking: Booking, one: Standing) -> Html:
+    def _item_state(self, booking: Booking, one: ItemState) -> Html:
         total = money(one.total)
-        asks: Html | str = ""
+        cancel: Html | str = ""
         if one.can_cancel:
-            asks = self._fill(
+            cancel = self._fill(
                 "cancel",
                 token=booking.token,
                 cart_item_id=one.cart_item_id,
@@ -181,7 +185,7 @@ class Pages:
             tone=one.tone,
             title=one.title,
             text=one.text,
-            cancel=asks,
+            cancel=cancel,
         )
 
     def _message(self, problem: Problem, tone: str = "bad") -> Html:
@@ -189,7 +193,7 @@ class Pages:
 
     def _field(self, name: str, label: str, kind: str, buyer: Buyer, value: str) -> Html:
         error = buyer.errors.get(name, "")
-        wrong = Html(f' aria-invalid="true" aria-describedby="{name}-error"')
+        invalid = Html(f' aria-invalid="true" aria-describedby="{name}-error"')
         return self._fill(
             "field",
             name=name,
@@ -197,7 +201,7 @@ class Pages:
             kind=kind,
             value=value,
             error=error,
-            invalid=wrong if error else "",
+            invalid=invalid if error else "",
         )
 
 

@@ -1,8 +1,8 @@
-"""The partner's pages, as functions of what was asked: seats, checkout, booking, cancel.
+"""The partner's backend: responses to the requests of its pages, without a server.
 
-The page reserves through the bridge. Before anything is charged, the backend asks for the quote
-once more, by the shopper's handle, and charges only what the page showed; then it says with the
-server key that the order is paid. A BFF that is away costs the shopper the extras, never the seats.
+The page reserves through the bridge. Before it charges, the backend reads the quote again with the
+shopper's handle, and charges only what the page showed. Then it records the paid order with the
+server key. If the BFF is down, the shopper loses the extras, never the seats.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from bff.demo.partner.texts import (
     NOT_CANCELED,
     NOT_HELD,
     PROVIDER_REFUSED,
+    ItemState,
     Problem,
-    Standing,
-    standings,
-    untold,
+    item_states,
+    unknown_states,
 )
 
 log = logging.getLogger(__name__)
@@ -50,12 +50,20 @@ _STATUS = {NOT_HELD: HTTPStatus.SERVICE_UNAVAILABLE, CHANGED: HTTPStatus.CONFLIC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """What the operator of a partner's shop sets.
+    """The settings of a partner's shop.
 
-    ``bff``: its address with the prefix. ``bridge_tags``: gives the preloads that ``rokt-bff
-    integrity --base …`` prints. ``sdk_tag``: Rokt's launcher. ``policy``: the pages'
-    Content-Security-Policy. ``templates``, ``static``: where the files are. ``about``: the page
-    that shows what goes on behind it.
+    Attributes:
+        bff: The BFF's address with its prefix.
+        origin: The origin of the partner's pages.
+        server_key: The key for server-to-server calls.
+        bridge_tags: Returns the preload tags that ``rokt-bff integrity --base …`` prints.
+        sdk_tag: The script tag of Rokt's launcher.
+        account_id: The account at Rokt; empty with the stand-in.
+        sandbox: Whether the account is a sandbox.
+        policy: The Content-Security-Policy of the pages.
+        templates: The folder of the templates.
+        static: The folder of the static files.
+        about: The address of the panel for these pages.
     """
 
     bff: str
@@ -71,13 +79,13 @@ class Partner:
     about: str
 
 
-class NotThere(Exception):
-    """There is nothing at this address."""
+class NotFound(Exception):
+    """The address does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: HTML unless ``kind`` says otherwise, or the address to go to next."""
+class Response:
+    """A response: HTML unless ``kind`` is another content type, or a redirect to ``location``."""
 
     body: str | bytes = ""
     status: HTTPStatus = HTTPStatus.OK
@@ -86,12 +94,12 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether it is of this moment and this shopper, not a file of the shop."""
+        """Whether it is a page of this shopper, not a static file."""
         return not isinstance(self.body, bytes)
 
 
 class Shop:
-    """The pages, as functions of what was asked."""
+    """Responds to requests by method and path."""
 
     def __init__(self, partner: Partner) -> None:
         self._partner = partner
@@ -100,62 +108,69 @@ class Shop:
         self._pages = Pages(partner.templates, {"about": partner.about})
         self._files = {path.name: path for path in partner.static.iterdir() if path.is_file()}
 
-    def get(self, path: str, query: Mapping[str, str]) -> Answer:
-        """Answer a GET. Raises ``NotThere``."""
+    def get(self, path: str, query: Mapping[str, str]) -> Response:
+        """Respond to a GET.
+
+        Raises:
+            NotFound: The address does not exist.
+        """
         match path.strip("/").split("/"):
             case [""]:
-                return Answer(self._pages.play(self._evening(), Choice()))
+                return Response(self._pages.play(self._evening(), Choice()))
             case ["checkout"]:
                 return self._checkout(query)
             case ["static", name] if name in self._files:
                 kind = guess_type(name)[0] or "application/octet-stream"
-                return Answer(self._files[name].read_bytes(), kind=kind)
+                return Response(self._files[name].read_bytes(), kind=kind)
             case ["bookings", token]:
                 return self._booking(self._own(token))
             case ["bookings", token, "state"]:
-                _, state = self._stand(self._own(token))
-                return Answer(json.dumps({"state": state}), kind="application/json")
-        raise NotThere
+                _, state = self._states(self._own(token))
+                return Response(json.dumps({"state": state}), kind="application/json")
+        raise NotFound
 
-    def post(self, path: str, form: Mapping[str, str]) -> Answer:
-        """Answer a POST. Raises ``NotThere``."""
+    def post(self, path: str, form: Mapping[str, str]) -> Response:
+        """Respond to a POST of a form.
+
+        Raises:
+            NotFound: The address does not exist.
+        """
         match path.strip("/").split("/"):
             case ["bookings"]:
                 return self._pay(form)
             case ["bookings", token, "cancel"]:
                 return self._cancel(self._own(token), form.get("cart_item_id", ""))
-        raise NotThere
+        raise NotFound
 
-    def lost(self, status: HTTPStatus, title: str, text: str) -> Answer:
-        """Answer with a page that says what went wrong."""
-        return Answer(self._pages.error(title, text), status)
+    def error(self, status: HTTPStatus, title: str, text: str) -> Response:
+        """Respond with an error page."""
+        return Response(self._pages.error(title, text), status)
 
-    def _checkout(self, query: Mapping[str, str]) -> Answer:
+    def _checkout(self, query: Mapping[str, str]) -> Response:
         choice = read_choice(query)
         if choice.problem:
             page = self._pages.play(self._evening(), choice)
-            return Answer(page, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return Answer(self._checkout_page(choice, Buyer()))
+            return Response(page, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return Response(self._checkout_page(choice, Buyer()))
 
-    def _pay(self, form: Mapping[str, str]) -> Answer:
+    def _pay(self, form: Mapping[str, str]) -> Response:
         form_token = form.get("form_token", "")
         before = self._bookings.of_form(form_token)
         if before is not None:
-            return _to(before)
+            return _redirect(before)
         choice, buyer = read_choice(form), read_buyer(form)
         if choice.problem:
             page = self._pages.play(self._evening(), choice)
-            return Answer(page, HTTPStatus.UNPROCESSABLE_ENTITY)
+            return Response(page, HTTPStatus.UNPROCESSABLE_ENTITY)
         if buyer.errors:
             page = self._checkout_page(choice, buyer, CHECK)
-            return Answer(page, HTTPStatus.UNPROCESSABLE_ENTITY)
+            return Response(page, HTTPStatus.UNPROCESSABLE_ENTITY)
         due = self._due(choice, form)
         if isinstance(due, Problem):
-            # The same form, posted twice at once, may have been paid meanwhile: what it held is
-            # sold, and only a look at the bookings tells that from a change.
+            # A concurrent post of the same form may have paid meanwhile. Then its extras are sold.
             before = self._bookings.of_form(form_token)
             page = self._checkout_page(choice, buyer, due)
-            return _to(before) if before else Answer(page, _STATUS[due])
+            return _redirect(before) if before else Response(page, _STATUS[due])
         booking = Booking(
             new_order_id(),
             secrets.token_urlsafe(16),
@@ -164,16 +179,16 @@ class Shop:
             due,
             form.get("handle", ""),
             form.get("quote_id", ""),
-            "owed" if form.get("quote_id") else "none",  # an extra may be free, and is to be had
+            "owed" if form.get("quote_id") else "none",  # even if the extras are free
         )
         booking, is_new = self._bookings.add(form_token, booking)
-        # Here a theatre would charge the card. This one has none to charge.
+        # A real theater would charge the card here.
         if is_new:
-            self._tell(booking)
-        return _to(booking)
+            self._record(booking)
+        return _redirect(booking)
 
     def _due(self, choice: Choice, form: Mapping[str, str]) -> Decimal | Problem:
-        """What is to be charged for extras, by the BFF's word; or why nothing may be charged."""
+        """Return the charge for extras by the BFF's quote, or why nothing may be charged."""
         quote_id, shown = form.get("quote_id", ""), form.get("shown", "")
         extras = Decimal(0)
         if quote_id:
@@ -181,63 +196,63 @@ class Shop:
                 quote = self._bff.reserve(form.get("handle", ""))
                 extras = Decimal(quote["totals"].get(CURRENCY, "0"))
             except (Unreachable, Refused, KeyError, AttributeError, ArithmeticError) as error:
-                log.warning("nothing was charged, for the BFF gave no quote: %r", error)
+                log.warning("nothing was charged, because the BFF gave no quote: %r", error)
                 return NOT_HELD
-            # The quote is the one of the page, in the currency that this theatre charges in.
+            # It must be the quote of the page, in the theater's currency.
             if quote.get("quoteId") != quote_id or set(quote["totals"]) - {CURRENCY}:
                 return CHANGED
         if not form.get("form_token") or (shown and shown != f"{choice.total + extras:.2f}"):
             return CHANGED
         return extras
 
-    def _tell(self, booking: Booking) -> Booking:
-        """Say that the order is paid. Where it cannot be said, the next look at it says it."""
-        if booking.told != "owed":
+    def _record(self, booking: Booking) -> Booking:
+        """Record the paid order. If the BFF cannot be reached, the next page view tries again."""
+        if booking.recorded != "owed":
             return booking
         try:
             self._bff.record(booking.handle, booking.order_id, booking.quote_id)
         except Unreachable:
-            log.warning("the BFF has not heard of the paid order %s yet", booking.order_id)
+            log.warning("the paid order %s could not be recorded yet", booking.order_id)
             return booking
         except Refused as error:
-            log.error("the BFF did not take the paid order %s: %s", booking.order_id, error)
-            return self._bookings.tell(booking.token, "refused")
-        return self._bookings.tell(booking.token, "yes")
+            log.error("the BFF refused the paid order %s: %s", booking.order_id, error)
+            return self._bookings.set_recorded(booking.token, "refused")
+        return self._bookings.set_recorded(booking.token, "yes")
 
-    def _stand(self, booking: Booking) -> tuple[list[Standing], str]:
-        """Where the extras stand, and the same in one word for the page's script."""
-        booking = self._tell(booking)
-        found = untold(booking)
-        if booking.told == "yes":
+    def _states(self, booking: Booking) -> tuple[list[ItemState], str]:
+        """Return the states of the extras, and one text of them for the page's script."""
+        booking = self._record(booking)
+        found = unknown_states(booking)
+        if booking.recorded == "yes":
             try:
-                found = standings(self._bff.order(booking.order_id))
+                found = item_states(self._bff.order(booking.order_id))
             except (Unreachable, Refused) as error:
                 log.warning("order %s could not be read: %s", booking.order_id, error)
         return found, ",".join(one.title for one in found)
 
-    def _cancel(self, booking: Booking, cart_item_id: str) -> Answer:
+    def _cancel(self, booking: Booking, cart_item_id: str) -> Response:
         try:
             order = self._bff.cancel(booking.order_id, cart_item_id)
         except Unreachable:
             return self._booking(booking, NOT_CANCELED, HTTPStatus.SERVICE_UNAVAILABLE)
         except Refused as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise NotThere from None
-            return _to(booking)  # canceled already, by another press or tab
-        asked = [one for one in standings(order) if one.cart_item_id == cart_item_id]
-        if any(one.can_cancel for one in asked):
+                raise NotFound from None
+            return _redirect(booking)  # canceled already, in another tab for instance
+        canceled = [one for one in item_states(order) if one.cart_item_id == cart_item_id]
+        if any(one.can_cancel for one in canceled):
             return self._booking(booking, PROVIDER_REFUSED, HTTPStatus.CONFLICT)
-        return _to(booking)
+        return _redirect(booking)
 
     def _booking(
         self,
         booking: Booking,
         problem: Problem | None = None,
         status: HTTPStatus = HTTPStatus.OK,
-    ) -> Answer:
-        extras, state = self._stand(booking)
+    ) -> Response:
+        extras, state = self._states(booking)
         page = self._pages.booking(self._evening(), booking, extras, state, problem)
-        return Answer(page, status)
+        return Response(page, status)
 
     def _checkout_page(self, choice: Choice, buyer: Buyer, problem: Problem | None = None) -> str:
         partner = self._partner
@@ -255,12 +270,12 @@ class Shop:
     def _own(self, token: str) -> Booking:
         booking = self._bookings.find(token)
         if booking is None:
-            raise NotThere
+            raise NotFound
         return booking
 
     def _evening(self) -> date:
         return the_evening(date.today())
 
 
-def _to(booking: Booking) -> Answer:
-    return Answer(status=HTTPStatus.SEE_OTHER, location=f"/bookings/{booking.token}")
+def _redirect(booking: Booking) -> Response:
+    return Response(status=HTTPStatus.SEE_OTHER, location=f"/bookings/{booking.token}")

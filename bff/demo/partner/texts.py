@@ -1,6 +1,6 @@
-"""What the partner tells a shopper: about a payment that was not made, and about each extra. Pure.
+"""What shoppers read about a failed payment, and about the state of each extra. Pure.
 
-The BFF's states are for programs; these are the theatre's own words for them.
+The BFF's states are for programs. These are the theater's own words for them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bff.demo.partner.bookings import Booking
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What stands above a page."""
+    """The message at the top of a page."""
 
     title: str
     text: str = ""
@@ -23,22 +23,22 @@ class Problem:
 
 CHANGED = Problem(
     "Your total has changed",
-    "Nothing was charged. Please look at the new total, and pay again.",
+    "Nothing was charged. Please check the new total, then pay again.",
 )
 NOT_HELD = Problem(
     "Your extras could not be held",
     "Nothing was charged. You can try again, or pay for your seats alone.",
 )
-CHECK = Problem("Please check your details", "Nothing was charged yet.")
+CHECK = Problem("Please check your details", "Nothing has been charged yet.")
 NOT_CANCELED = Problem("That could not be canceled just now", "Please try again in a minute.")
 PROVIDER_REFUSED = Problem(
-    "The provider did not agree", "It stays booked, and nothing is refunded."
+    "The provider did not agree", "Your extra stays booked, and nothing is refunded."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How one extra of a booking stands. ``tone``: good, wait, bad or over."""
+class ItemState:
+    """The state of one extra, in words. ``tone`` is good, wait, bad or over."""
 
     cart_item_id: str
     name: str
@@ -67,35 +67,39 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
 }
 _CONFIRMING = (
     "Being confirmed",
-    "Paid. The provider has not answered yet; this page looks again by itself.",
+    "Paid. The provider has not answered yet. This page updates by itself.",
     "wait",
 )
-_UNTOLD: Mapping[str, tuple[str, str, str]] = {
+_UNKNOWN: Mapping[str, tuple[str, str, str]] = {
     "owed": _CONFIRMING,
     "refused": _STATES["refund_needed"],
-    "yes": ("Booked", "How it stands cannot be looked up just now; this page tries again.", "wait"),
+    "yes": (
+        "Booked",
+        "We cannot look up its state just now. This page tries again.",
+        "wait",
+    ),
 }
-_GIVEN_BACK = frozenset({"cancelled", "refund_needed"})
+_REFUNDED = frozenset({"cancelled", "refund_needed"})
 
 
-def standings(order: Mapping[str, Any]) -> list[Standing]:
-    """Say of each extra of the BFF's order where it stands."""
-    return [_standing(item) for item in order["items"]]
+def item_states(order: Mapping[str, Any]) -> list[ItemState]:
+    """Return the state of each extra of the BFF's order."""
+    return [_item_state(item) for item in order["items"]]
 
 
-def untold(booking: Booking) -> list[Standing]:
-    """Say where the extras stand when the BFF cannot be asked."""
-    if booking.told == "none":
+def unknown_states(booking: Booking) -> list[ItemState]:
+    """Return the state of the extras if the BFF's order cannot be read."""
+    if booking.recorded == "none":
         return []
-    title, text, tone = _UNTOLD[booking.told]
-    refund = booking.extras if booking.told == "refused" else Decimal(0)
-    return [Standing("", "Your extras", 1, booking.extras, title, text, tone, refund=refund)]
+    title, text, tone = _UNKNOWN[booking.recorded]
+    refund = booking.extras if booking.recorded == "refused" else Decimal(0)
+    return [ItemState("", "Your extras", 1, booking.extras, title, text, tone, refund=refund)]
 
 
-def _standing(item: Mapping[str, Any]) -> Standing:
+def _item_state(item: Mapping[str, Any]) -> ItemState:
     status, total = item["status"], Decimal(item["totalPrice"])
     title, text, tone = _STATES.get(status, _CONFIRMING)
-    return Standing(
+    return ItemState(
         cart_item_id=item["cartItemId"],
         name=item["name"],
         quantity=item["quantity"],
@@ -104,5 +108,5 @@ def _standing(item: Mapping[str, Any]) -> Standing:
         text=text,
         tone=tone,
         can_cancel=status == "confirmed",
-        refund=total if status in _GIVEN_BACK else Decimal(0),
+        refund=total if status in _REFUNDED else Decimal(0),
     )

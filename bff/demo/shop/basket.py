@@ -1,7 +1,7 @@
-"""The shop's own cart: how many tickets of each category. Pure, and kept in Flask's session.
+"""The shop's own cart: how many tickets of each category. Pure. Stored in Flask's session.
 
-It is no part of the Cart API. The upsell lives in the BFF; the shop tells the BFF how many
-tickets there are, so that a linked item (the ticket protection) follows them.
+It is not part of the Cart API. The BFF holds the upsell. The shop sends the BFF the number of
+tickets, so that a linked item (ticket protection) has the same number.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bff.demo.shop.catalogue import EVENT_SKU, MOST_TICKETS, TICKETS, ticket
+from bff.demo.shop.catalogue import EVENT_SKU, MAX_TICKETS, TICKETS, ticket
 
 
 class BadBasket(ValueError):
-    """What was chosen cannot be sold; the text is for the shopper."""
+    """The chosen tickets cannot be sold. The text is for the shopper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class TicketLine:
 
     @property
     def total(self) -> Decimal:
-        """What the line costs."""
+        """The price of the line."""
         return self.price * self.quantity
 
 
@@ -41,28 +41,30 @@ class Basket:
 
     @property
     def total(self) -> Decimal:
-        """What all tickets cost."""
+        """The price of all tickets."""
         return sum((line.total for line in self.lines), Decimal(0))
 
     @property
     def count(self) -> int:
-        """How many tickets there are."""
+        """The number of tickets."""
         return sum(line.quantity for line in self.lines)
 
     def quantities(self) -> dict[str, int]:
-        """SKU → quantity, as kept in the session."""
+        """Return the quantity by SKU, as stored in the session."""
         return {line.sku: line.quantity for line in self.lines}
 
     def products(self) -> dict[str, int]:
-        """What the BFF is told: each category, and the evening as a whole."""
+        """Return the quantities for the BFF: of each category, and of the event."""
         return {**self.quantities(), EVENT_SKU: self.count} if self.lines else {EVENT_SKU: 0}
 
 
 def read_basket(quantities: Mapping[str, object]) -> Basket:
-    """Make a basket of what a form or the session says.
+    """Build a basket from the quantities of a form or the session, by SKU.
 
-    Raises ``BadBasket`` on a quantity that is no number, on more than the hall sells at once
-    and on a category that is sold out. Unknown SKUs are left out.
+    Unknown SKUs are ignored.
+
+    Raises:
+        BadBasket: A quantity is not a number, a category is sold out, or the tickets are too many.
     """
     lines = []
     for one in TICKETS:
@@ -72,15 +74,15 @@ def read_basket(quantities: Mapping[str, object]) -> Basket:
         if quantity:
             lines.append(TicketLine(one.sku, one.name, one.place, quantity, one.price))
     basket = Basket(tuple(lines))
-    if basket.count > MOST_TICKETS:
+    if basket.count > MAX_TICKETS:
         raise BadBasket(
-            f"You can buy up to {MOST_TICKETS} tickets at a time. You chose {basket.count}."
+            f"You can buy up to {MAX_TICKETS} tickets at a time. You chose {basket.count}."
         )
     return basket
 
 
 def from_session(quantities: object) -> Basket:
-    """The basket out of the session; what no longer holds is an empty basket."""
+    """Return the basket of the session, or an empty one if it is no longer valid."""
     try:
         return read_basket(quantities if isinstance(quantities, dict) else {})
     except BadBasket:
@@ -88,17 +90,17 @@ def from_session(quantities: object) -> Basket:
 
 
 def without(basket: Basket, sku: str) -> Basket:
-    """The basket without the category ``sku``."""
+    """Return the basket without the category ``sku``."""
     return Basket(tuple(line for line in basket.lines if line.sku != sku))
 
 
 def is_known(sku: str) -> bool:
-    """Tell whether ``sku`` is sold here at all."""
+    """Tell whether the shop has the category ``sku``."""
     return ticket(sku) is not None
 
 
 def _number(value: object) -> int:
     text = str(value).strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        raise BadBasket("Please give the number of tickets as a whole number.")
+        raise BadBasket("Please enter the number of tickets as a whole number.")
     return int(text)

@@ -1,7 +1,6 @@
-"""The card form: what is asked, what is wrong with it, and a bank that charges nobody. Pure.
+"""The card form, its errors, and a bank that charges nobody. Pure.
 
-The number and the CVC are looked at and forgotten: they are not kept, not logged, and not
-printed back into the page.
+The number and the CVC are checked only. They are not stored, not logged, and not shown again.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from bff.demo.shop.orders import Buyer
 
 TEST_CARD = "4242 4242 4242 4242"
 DECLINED_CARD = "4000 0000 0000 0002"
-ONCE_CARD = "4000 0000 0000 0341"  # as payment providers have one: good now, declined afterwards
+ONCE_CARD = "4000 0000 0000 0341"  # accepted once, declined afterwards
 
-# One @, something on both sides and a dot in the domain: enough to catch a slip of the finger.
-# Whether an address exists, only a message to it can tell.
+# One @, text on both sides, and a dot in the domain: finds typing errors. Only a message to the
+# address can show whether it exists.
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 @dataclass(frozen=True, slots=True)
 class CardForm:
-    """What the shopper typed, and what is wrong with it (field → text for the shopper)."""
+    """What the shopper typed. ``errors`` has a text for each wrong field."""
 
     name: str
     email: str
@@ -33,22 +32,22 @@ class CardForm:
 
     @property
     def buyer(self) -> Buyer:
-        """The buyer, once there are no errors."""
+        """The buyer, if there are no errors."""
         return Buyer(self.name, self.email, self.number[-4:])
 
     @property
     def declined(self) -> bool:
-        """What the bank would say. This one knows a single card that it declines."""
+        """Whether the bank declines the card. It declines one number only."""
         return self.number == DECLINED_CARD.replace(" ", "")
 
 
 def charge_again(buyer: Buyer) -> bool:
-    """Ask the bank for another charge to the card that paid, by what a shop may keep of it."""
+    """Charge the same card once more. The shop keeps its last four digits only."""
     return buyer.card != ONCE_CARD[-4:]
 
 
 def read_card(form: Mapping[str, str], today: date) -> CardForm:
-    """Check a posted card form."""
+    """Read and check a posted card form."""
     name = form.get("name", "").strip()
     email = form.get("email", "").strip()
     number = re.sub(r"[\s-]", "", form.get("number", ""))
@@ -72,7 +71,7 @@ def read_card(form: Mapping[str, str], today: date) -> CardForm:
 
 
 def _is_card(number: str) -> bool:
-    """Check the digits by Luhn's sum, which every card number satisfies."""
+    """Check the digits by the Luhn algorithm."""
     if not re.fullmatch(r"[0-9]{12,19}", number):
         return False
     total = 0

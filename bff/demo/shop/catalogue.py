@@ -1,7 +1,7 @@
-"""What the demo sells: one evening, its tickets, and what its partners offer beside them.
+"""What the demo sells: a concert, its tickets, and the offers of its partners.
 
-The tickets are the shop's own. The offers belong to the emulator, which plays Rokt; the shop
-learns of them from the Web SDK in the page, as a real shop would.
+The tickets are the shop's own. The offers are the emulator's catalogue, which stands for Rokt's.
+The page gets them from the Web SDK, as in a real shop.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from bff.emulator import CatalogItem
 
 CURRENCY = "USD"
 LOCALE = "en_US"
-MOST_TICKETS = 8  # of one order, over all categories: the hall's own rule
+MAX_TICKETS = 8  # of one order, over all categories
 AFTER_PAYMENT = "poster.evening"
-EVENT_SKU = "ticket-last-ferry"  # one for every ticket, of whatever category
+EVENT_SKU = "ticket-last-ferry"  # stands for a ticket of any category
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The evening. Times are the venue's own; ``starts`` has no zone, as on a paper ticket."""
+    """The concert. Times are local at the venue, without a time zone, as on a ticket."""
 
     slug: str
     title: str
@@ -35,13 +35,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One category of tickets; ``price`` is for one, fees included."""
+    """One category of tickets. ``price`` is for one ticket with fees."""
 
     sku: str
     name: str
     place: str
     price: Decimal
-    left: int | None = None  # how many are left, where that is few
+    left: int | None = None  # how many are left; None if there are enough
 
 
 TICKETS: tuple[Ticket, ...] = (
@@ -81,12 +81,12 @@ OFFERS: tuple[CatalogItem, ...] = (
         Decimal("4.75"),
         "Your money back if illness or the weather keeps you at home. One for every ticket.",
         stock=1000,
-        max_item_count=MOST_TICKETS,
+        max_item_count=MAX_TICKETS,
         linked_product_id=EVENT_SKU,
         quantity_must_be_synchronized=True,
         image_alt="A ticket under an umbrella",
     ),
-    # For the thanks page alone: bought with one press, when the tickets are paid for.
+    # For the thanks page only: an instant purchase after payment.
     CatalogItem(
         AFTER_PAYMENT,
         "Concert poster",
@@ -102,7 +102,7 @@ OFFERS: tuple[CatalogItem, ...] = (
 
 
 def the_event(today: date) -> Event:
-    """The concert, always on a Saturday about six weeks ahead: a demo must not grow stale."""
+    """Return the concert, on a Saturday about six weeks ahead."""
     day = today + timedelta(days=40)
     day += timedelta(days=(5 - day.weekday()) % 7)
     return Event(
@@ -119,5 +119,5 @@ def the_event(today: date) -> Event:
 
 
 def ticket(sku: str) -> Ticket | None:
-    """The category with this SKU, or None."""
+    """Return the category with this SKU, or None."""
     return next((one for one in TICKETS if one.sku == sku), None)

@@ -1,4 +1,4 @@
-"""How amounts, dates and JSON look on a page, by Babel."""
+"""Template filters: amounts, dates and times by Babel, and JSON."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def day(moment: datetime) -> str:
 
 
 def short_day(moment: datetime) -> str:
-    """Format a date where there is little room: ``Sat, Jan 9, 2027``."""
+    """Format a date in short: ``Sat, Jan 9, 2027``."""
     return format_date(moment, "EEE, MMM d, y", locale=LOCALE)
 
 
 def clock(moment: datetime | time) -> str:
-    """Format a time of day: ``8:00 PM``, its space one that does not break."""
+    """Format a time of day: ``8:00 PM``, with a no-break space."""
     at = moment.time() if isinstance(moment, datetime) else moment
     return format_time(at, "h:mm\N{NO-BREAK SPACE}a", locale=LOCALE)
 
 
 def minutes_left(until: datetime) -> str:
-    """Say how long until ``until``, rounded down to minutes: nobody is promised too much."""
+    """Format the time until ``until``, rounded down to minutes."""
     minutes = seconds_left(until) // 60
     if minutes < 1:
         return "less than a minute"
@@ -44,22 +44,22 @@ def minutes_left(until: datetime) -> str:
 
 
 def seconds_left(until: datetime) -> int:
-    """Return the whole seconds until ``until``, 0 when it is over."""
+    """Return the whole seconds until ``until``, or 0 if it is over."""
     return max(int((until - datetime.now(UTC)).total_seconds()), 0)
 
 
 def pretty(value: Any) -> str:
-    """JSON for people."""
+    """Format JSON with indents."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def asset(name: str) -> str:
-    """The address of one of the demo's own static files."""
+    """Return the URL of one of the demo's static files."""
     return url_for("static", filename=f"demo/{name}")
 
 
 def init_app(app: Flask) -> None:
-    """Make them known to the templates."""
+    """Add the filters to the app's templates."""
     for function in (money, day, short_day, clock, minutes_left, seconds_left, pretty):
         app.add_template_filter(function)
     app.jinja_env.globals["asset"] = asset

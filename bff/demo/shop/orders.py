@@ -1,11 +1,10 @@
-"""The shop's own orders, in a SQLite file of its own through the standard library.
+"""The shop's own orders, in a SQLite file through the standard library.
 
-What is bought with one press on an order's thanks page is an order of its own, which knows the
-one that it was bought after.
+**One payment form makes one order.** Each payment page has a new form token, which is unique in the
+table. The row is written before the card is charged. A repeated post of the same form finds the
+first order.
 
-One promise matters here: **one payment form makes one order**. Each payment page carries a
-fresh form token; the token is unique in the table, and the row is written before the card is
-charged. Who posts the same form twice finds the first order.
+An instant purchase on an order's thanks page is an order of its own, with a link to the first one.
 """
 
 from __future__ import annotations
@@ -53,14 +52,13 @@ CREATE TABLE IF NOT EXISTS afterwards (
 )
 """
 
-# Without vowels and look-alikes: an order number is read out over the telephone, and must not
-# spell a word.
+# Without vowels and look-alike characters: a number is easy to read out, and never a word.
 _ALPHABET = "BCDFGHJKMNPQRSTVWXZ23456789"
 
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who pays. ``card`` is the last four digits and all that is kept of the card."""
+    """The shopper's details. ``card`` is the last four digits. The shop stores no more of it."""
 
     name: str
     email: str
@@ -69,9 +67,19 @@ class Buyer:
 
 @dataclass(frozen=True, slots=True)
 class ShopOrder:
-    """An order as the shop knows it. ``extras``: what the upsell added to the charge.
+    """An order of the shop.
 
-    ``left_out``: the extras that the shopper wanted and neither got nor paid for, in words.
+    Attributes:
+        order_id: Its number, for people and for the BFF.
+        shopper: The shopper whose order it is.
+        status: ``paying``, ``paid`` or ``declined``.
+        quote_id: The BFF's quote that was charged, or None.
+        tickets: The tickets.
+        extras: What the upsell added to the charge.
+        currency: The currency of the charge.
+        buyer: The shopper's details.
+        created_at: When the order was stored.
+        left_out: The extras that the shopper wanted, but neither got nor paid for, as texts.
     """
 
     order_id: str
@@ -87,7 +95,7 @@ class ShopOrder:
 
     @property
     def ticket_total(self) -> Decimal:
-        """What the tickets cost."""
+        """The price of the tickets."""
         return sum((line.total for line in self.tickets), Decimal(0))
 
     @property
@@ -97,7 +105,7 @@ class ShopOrder:
 
 
 class Orders:
-    """The orders of one shop. A connection is opened for each call: safe in any thread."""
+    """The orders of one shop. Thread-safe: each call opens its own connection."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -119,10 +127,21 @@ class Orders:
         left_out: tuple[str, ...] = (),
         after: str | None = None,
     ) -> tuple[ShopOrder, bool]:
-        """Write an order that is about to be paid; the bool tells whether it is a new one.
+        """Store an order before its payment, unless the form made one before.
 
-        False: this form was posted before, and the order is the one it made then. ``after``: the
-        order on whose thanks page it is bought.
+        Args:
+            form_token: The token of the payment form.
+            shopper: The shopper whose order it is.
+            tickets: The tickets.
+            extras: What the upsell adds to the charge.
+            currency: The currency of the charge.
+            quote_id: The BFF's quote, or None.
+            buyer: The shopper's details.
+            left_out: The extras that are not charged, as texts.
+            after: The order on whose thanks page this one is bought.
+
+        Returns:
+            The form's order, and whether it is new.
         """
         order_id = "QS-" + "".join(secrets.choice(_ALPHABET) for _ in range(7))
         with self._connect() as db:
@@ -153,7 +172,7 @@ class Orders:
             return _order(row), made.rowcount == 1
 
     def settle(self, order_id: str, paid: bool) -> None:
-        """Note what the card's bank said."""
+        """Store whether the card was charged."""
         status = "paid" if paid else "declined"
         with self._connect() as db:
             db.execute(
@@ -162,26 +181,26 @@ class Orders:
             )
 
     def note_cancel(self, order_id: str, cart_item_id: str) -> None:
-        """Note that the provider is asked to cancel this extra."""
+        """Store that this extra was to be canceled."""
         with self._connect() as db:
             db.execute(
                 "INSERT INTO cancels VALUES (?, ?) ON CONFLICT DO NOTHING", (order_id, cart_item_id)
             )
 
     def cancels(self, order_id: str) -> frozenset[str]:
-        """The cart item ids of the extras that the provider was ever asked to cancel."""
+        """Return the cart item ids of the extras that were to be canceled."""
         with self._connect() as db:
             rows = db.execute("SELECT cart_item_id FROM cancels WHERE order_id = ?", (order_id,))
             return frozenset(row["cart_item_id"] for row in rows)
 
     def find(self, order_id: str) -> ShopOrder | None:
-        """The order with this number, whoever's it is, or None."""
+        """Return the order with this number, of any shopper, or None."""
         with self._connect() as db:
             row = db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         return _order(row) if row else None
 
     def afterwards(self, order_id: str) -> tuple[ShopOrder, ...]:
-        """What was paid for on this order's thanks page, the first one first."""
+        """Return the paid orders of this order's thanks page, the oldest first."""
         with self._connect() as db:
             rows = db.execute(
                 "SELECT orders.* FROM orders JOIN afterwards USING (order_id)"
@@ -191,7 +210,7 @@ class Orders:
             return tuple(_order(row) for row in rows)
 
     def first(self, order_id: str) -> str:
-        """The number of the order on whose thanks page this one was bought, else its own."""
+        """Return the number of the order on whose thanks page this one was bought, or its own."""
         with self._connect() as db:
             row = db.execute(
                 "SELECT first_id FROM afterwards WHERE order_id = ?", (order_id,)
@@ -199,7 +218,7 @@ class Orders:
         return str(row["first_id"]) if row else order_id
 
     def of_form(self, form_token: str, shopper: str) -> ShopOrder | None:
-        """The order that this shopper's form made before, or None."""
+        """Return the order that this shopper's form made before, or None."""
         with self._connect() as db:
             row = db.execute(
                 "SELECT * FROM orders WHERE form_token = ? AND shopper = ?", (form_token, shopper)

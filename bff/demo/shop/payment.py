@@ -57,13 +57,13 @@ class Problem:
 
 CHANGED = Problem(
     "Your total has changed",
-    "Something changed while this page was open. Nothing was charged: please look at the new "
-    "total and pay again.",
+    "Something changed while this page was open. Nothing was charged. Please check the new "
+    "total, then pay again.",
 )
 DECLINED = Problem(
     "Your card was declined",
-    "Nothing was charged, and everything is still held for you. Please enter another card: we do "
-    "not keep the numbers.",
+    "Nothing was charged, and everything is still held for you. Please enter the details of "
+    "another card.",
 )
 
 

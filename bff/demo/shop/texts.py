@@ -1,6 +1,6 @@
-"""What the shopper is told about an extra: not available, dearer, confirmed, canceled. Pure.
+"""What shoppers read about their extras: not available, more expensive, confirmed, canceled. Pure.
 
-Rokt's own words never reach the page; these are the shop's.
+Rokt's own texts never reach the page.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ PASSING = frozenset({"unreachable", "busy"})
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Extras that are not in the total for one cause. ``again``: once more makes sense.
+    """Extras that are not in the total, for one reason.
 
-    ``names`` are listed where there are several; a single one stands in the title.
+    Attributes:
+        title: The heading. It has the name of a single extra.
+        text: The explanation.
+        names: The names of several extras.
+        again: Whether trying again makes sense.
     """
 
     title: str
@@ -30,7 +34,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Dearer:
-    """An extra that costs more than the shopper saw, waiting for their word. Prices are units."""
+    """An extra that costs more than the shopper saw, and needs their consent. Unit prices."""
 
     cart_item_id: str
     name: str
@@ -42,9 +46,15 @@ class Dearer:
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """How one extra of a paid order stands. ``tone``: good, wait, bad or over.
+    """The state of one extra of a paid order.
 
-    ``is_void``: it is not had and not to be paid for, so its price is struck through.
+    Attributes:
+        item: The extra.
+        title: The state in words.
+        text: The explanation.
+        tone: ``good``, ``wait``, ``bad`` or ``over``.
+        can_cancel: Whether the shopper can cancel it.
+        is_void: Whether it is refunded, so that its price is struck through.
     """
 
     item: Item
@@ -56,10 +66,10 @@ class ItemState:
 
 
 def refusals(rejected: Iterable[Rejected]) -> list[Refused]:
-    """Say why extras are not in the total: once a cause, whatever the number of extras."""
+    """Explain why extras are not in the total, once for each reason."""
     causes: dict[str, list[Rejected]] = {}
     for one in rejected:
-        # What is missing of each stands in its own words.
+        # Each partly reserved extra has a message of its own.
         single = one.cart_item_id if one.reason == "partly_reserved" else ""
         cause = "passing" if one.reason in PASSING else one.reason + single
         causes.setdefault(cause, []).append(one)
@@ -109,7 +119,7 @@ def _number(count: int) -> str:
 
 
 def left_out(quote: Quote | None, cart: Cart) -> tuple[str, ...]:
-    """Name the extras that the shopper wanted and that are not charged. ``quote`` None: all."""
+    """Return the extras that are in the cart and not charged, as texts. Without a quote: all."""
     if quote is None:
         return tuple(item.name for item in cart.items)
     missing = [
@@ -120,7 +130,7 @@ def left_out(quote: Quote | None, cart: Cart) -> tuple[str, ...]:
 
 
 def dearer(quote: Quote, cart: Cart) -> list[Dearer]:
-    """The extras whose price rose beyond what the shopper saw or accepted."""
+    """Return the extras that cost more than the shopper saw or accepted."""
     charged = {item.cart_item_id for item in quote.items}
     lines = {item.cart_item_id: item for item in cart.items}
     return [
@@ -138,7 +148,7 @@ def dearer(quote: Quote, cart: Cart) -> list[Dearer]:
 
 
 def cheaper(quote: Quote) -> list[tuple[Item, PriceChange]]:
-    """The extras that cost less than the shopper saw: simply charged so, and told."""
+    """Return the extras that cost less than the shopper saw. They are charged at that price."""
     items = {item.cart_item_id: item for item in quote.items}
     return [
         (items[change.cart_item_id], change)
@@ -148,9 +158,12 @@ def cheaper(quote: Quote) -> list[tuple[Item, PriceChange]]:
 
 
 def item_states(order: Order, card: str, asked: frozenset[str] = frozenset()) -> list[ItemState]:
-    """Say of each extra of a paid order where it stands.
+    """Return the state of each extra of a paid order.
 
-    ``card``: its last four digits. ``asked``: the extras that the provider was asked to cancel.
+    Args:
+        order: The BFF's order.
+        card: The last four digits of the card.
+        asked: The cart item ids of the extras that were to be canceled.
     """
     return [_item_state(item, card, item.cart_item_id in asked) for item in order.items]
 
@@ -162,7 +175,7 @@ def _item_state(item: Item, card: str, was_asked: bool) -> ItemState:
             return ItemState(
                 item,
                 "Confirmed",
-                "You asked to cancel it, and the provider refused: your booking stands, and "
+                "You asked to cancel it, but the provider refused. Your booking stands, and "
                 "nothing is refunded.",
                 "good",
                 can_cancel=True,
@@ -192,6 +205,6 @@ def _item_state(item: Item, card: str, was_asked: bool) -> ItemState:
             return ItemState(
                 item,
                 "Being confirmed",
-                "Paid. The provider has not answered yet; this page looks again by itself.",
+                "Paid. The provider has not answered yet. This page updates by itself.",
                 "wait",
             )

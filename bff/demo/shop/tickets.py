@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from bff import BffError
 from bff.demo.shop.basket import BadBasket, Basket, is_known, read_basket, without
-from bff.demo.shop.catalogue import LOCALE, MOST_TICKETS, TICKETS
+from bff.demo.shop.catalogue import LOCALE, MAX_TICKETS, TICKETS
 from bff.demo.shop.context import (
     PLACEMENTS,
     available_items,
@@ -134,7 +134,7 @@ def _tickets_page(chosen: Basket, problem: str = "") -> str:
         tickets=TICKETS,
         chosen=wished,
         held=bool(basket().lines),
-        most=MOST_TICKETS,
+        most=MAX_TICKETS,
         problem=problem,
     )
 
@@ -150,7 +150,7 @@ def _cart_page(problem: str = "") -> str:
         held=cart if chosen.lines else replace(cart, items=()),
         extras=extras,
         total=preview(chosen, extras),
-        most=MOST_TICKETS,
+        most=MAX_TICKETS,
         problem=problem,
     )
 

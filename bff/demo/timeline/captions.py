@@ -43,7 +43,8 @@ SDK_RESPONSES = frozenset({"PLACEMENT_INTERACTIVE", "PLACEMENT_FAILURE"})
 SDK_MESSAGES: Mapping[str, str] = {
     "V2_CART_ITEM_UPDATED": "update",
     "UPDATE_CART_ITEM_MESSAGE": "update",
-    "PLACEMENT_INTERACTIVE": "The offers are drawn. From now on, messages are the shopper's doing.",
+    "PLACEMENT_INTERACTIVE": "The offers are drawn. From now on, messages report what the "
+    "shopper does.",
     "PLACEMENT_FAILURE": "The SDK found nothing to draw. The shop goes on without it.",
     "PLACEMENT_CLOSED": "The shopper closed the placement. The cart stays as it is.",
     "PLACEMENT_COMPLETED": "The placement has shown all its offers.",
