@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * The panel behind the scenes: opens and closes it, draws what is new, turns the switches.
+ * The panel "Behind the scenes": opens and closes it, adds new entries, turns the switches.
  *
- * The server draws the entries that are there when the page is; this draws the later ones out of
- * the same template, by textContent alone. It asks often while something happens and seldom
- * otherwise, and not at all while nobody can see it.
+ * The server renders the first entries. This script adds later ones from the same template, by
+ * textContent only. It polls often while entries arrive, seldom otherwise, and never while the panel
+ * is not visible.
  */
 
 const QUICK_MS = 700;
@@ -23,7 +23,7 @@ let pause = QUICK_MS;
 /** @type {number | undefined} */
 let timer;
 
-const isBeside = () => matchMedia("(min-width: 68.75em)").matches; // else it lies below the shop
+const isBeside = () => matchMedia("(min-width: 68.75em)").matches; // else it is below the shop
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const isOpen = () => !toggle || root.classList.contains("backstage-open");
 
@@ -75,14 +75,14 @@ const draw = (entries) => {
 
 const ask = async () => {
   clearTimeout(timer);
-  if (document.hidden || !isOpen()) return; // whoever opens or comes back starts it again
+  if (document.hidden || !isOpen()) return; // opening the panel or returning to the page polls again
   try {
-    const answer = await fetch(`${sequence.dataset.feed}?after=${last}`, {
+    const response = await fetch(`${sequence.dataset.feed}?after=${last}`, {
       headers: { Accept: "application/json" },
     });
-    const news = await answer.json();
+    const news = await response.json();
     if (news.last < last) {
-      last = 0; // the shop was started anew: what we count from is gone
+      last = 0; // the shop was restarted, so its revisions begin again
       sequence.replaceChildren();
     } else {
       last = news.last;
@@ -90,7 +90,7 @@ const ask = async () => {
     }
     pause = news.entries.length ? QUICK_MS : Math.min(SLOW_MS, pause * 1.3);
   } catch {
-    pause = SLOW_MS; // the shop is away; its pages will say so
+    pause = SLOW_MS; // the shop does not respond; its pages will show that
   }
   clearTimeout(timer);
   timer = setTimeout(ask, pause);
@@ -102,7 +102,7 @@ const hurry = () => {
   timer = setTimeout(ask, QUICK_MS / 2);
 };
 
-// ---- The shopper's hand ------------------------------------------------------------------------
+// ---- What the shopper does ------------------------------------------------------------------------
 
 const sayOpen = () => toggle?.setAttribute("aria-expanded", String(isOpen()));
 
@@ -110,7 +110,7 @@ toggle?.addEventListener("click", () => {
   const open = root.classList.toggle("backstage-open");
   try {
     sessionStorage.setItem("backstage", open ? "open" : "closed");
-  } catch {} // then it is forgotten with the page
+  } catch {} // without storage the next page does not know it
   sayOpen();
   if (open) {
     toEnd();
@@ -124,17 +124,17 @@ controls?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = new FormData(controls);
   body.set("toggle", button.value);
-  const answer = await fetch(controls.action, {
+  const response = await fetch(controls.action, {
     method: "POST",
     headers: { Accept: "application/json" },
     body: new URLSearchParams(/** @type {any} */ (body)),
   }).catch(() => null);
-  if (!answer?.ok) return;
+  if (!response?.ok) return;
   if ("reload" in button.dataset) {
     location.assign("/");
     return;
   }
-  const { active } = await answer.json();
+  const { active } = await response.json();
   for (const one of controls.querySelectorAll("button[aria-pressed]")) {
     one.setAttribute("aria-pressed", String(active.includes(one.getAttribute("value"))));
   }

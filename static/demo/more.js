@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * One more thing on the thanks page: a placement in which one press buys. Nothing is seen of it before
- * it is drawn, or when it is not; the page is whole without it. Whether the card may be charged again is
- * the shop's to say, and bridge-purchase.js brings its answer to the placement.
+ * The instant purchase on the thanks page: a placement in which one press buys. It is hidden until the
+ * placement is drawn. The shop's server decides whether to charge the card, and bridge-purchase.js
+ * sends its response to the placement.
  */
-import { launcherScript, overheard, select, teller, whenClosed } from "./sdk.js";
+import { launcherScript, logged, reporter, select, whenClosed } from "./sdk.js";
 import { refresh } from "./thanks.js";
 
 const MESSAGES = [
@@ -17,16 +17,16 @@ const MESSAGES = [
   "CART_ITEM_INSTANT_PURCHASE",
 ];
 
-/** Why nothing was bought, as the shop's server or the bridge says it. @type {Record<string, string>} */
-const WHY = {
-  declined: "Your bank did not take another charge. Nothing was bought; your tickets are not affected.",
+/** The texts by the reason from the shop's server or the bridge. @type {Record<string, string>} */
+const REASONS = {
+  declined: "Your bank declined another charge. Nothing was bought, and your tickets are not affected.",
   sold_out: "Somebody else took the last one. You were not charged.",
-  refund_needed: "The provider could not make it after all. What you paid for it goes back to your card.",
+  refund_needed: "The provider could not deliver it after all. What you paid for it goes back to your card.",
   price_changed: "The price has just gone up, so we did not buy it. You were not charged.",
 };
 const UNKNOWN =
-  "We did not hear whether that worked. Please look at your order in a minute; trying again never charges you twice.";
-const OTHERWISE = "That could not be bought just now. You were not charged.";
+  "We do not know yet whether that worked. Please check your order in a minute. Trying again never charges you twice.";
+const OTHER = "That could not be bought just now. You were not charged.";
 
 /** @param {string} id @returns {HTMLElement} */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -42,13 +42,13 @@ const say = (text) => {
   notices.replaceChildren(...(text ? [line] : []));
 };
 
-/** @param {any} answer */
-const tell = ({ paid, success, reason = "" }) => {
+/** @param {any} result */
+const show = ({ paid, success, reason = "" }) => {
   if (paid) refresh();
-  if (!success) say(["network", "timeout"].includes(reason) ? UNKNOWN : (WHY[reason] ?? OTHERWISE));
+  if (!success) say(["network", "timeout"].includes(reason) ? UNKNOWN : (REASONS[reason] ?? OTHER));
 };
 
-/** The shopper took the placement away: the focus that was in it goes to the page. */
+/** The shopper closed the placement, so its focus moves to the page. */
 const close = () => {
   more.hidden = true;
   if (document.activeElement === document.body) find("main").focus();
@@ -59,10 +59,10 @@ const start = async () => {
   const { createBridge } = await import(settings.bridge ?? "");
   const bridge = createBridge();
   await bridge.use("purchase", settings.buy);
-  bridge.addEventListener("purchase", (/** @type {CustomEvent} */ { detail }) => tell(detail));
+  bridge.addEventListener("purchase", (/** @type {CustomEvent} */ { detail }) => show(detail));
   const selection = await select(await script, settings, "checkout.confirmation");
-  const log = teller(settings.sdkLog ?? "");
-  bridge.attach(overheard(selection, log, () => undefined));
+  const log = reporter(settings.sdkLog ?? "");
+  bridge.attach(logged(selection, log, () => undefined));
   for (const name of MESSAGES) selection.on(name).subscribe(log);
   selection.on("CART_ITEM_INSTANT_PURCHASE").subscribe(() => say(""));
   selection.on("PLACEMENT_CLOSED").subscribe(close);
@@ -72,4 +72,4 @@ const start = async () => {
   });
 };
 
-start().catch(() => {}); // it was optional
+start().catch(() => {}); // the placement is optional

@@ -23,7 +23,7 @@ const wrong = /** @type {HTMLElement | null} */ (form.querySelector("[aria-inval
 wrong?.focus();
 
 const held = document.querySelector("#held-until [data-seconds]");
-// By what the server says is left: the clock of this device may be wrong.
+// Uses the seconds from the server, because the clock of this device may be wrong.
 const until = Date.now() + 1000 * Number(held?.getAttribute("data-seconds") ?? 0);
 
 const countDown = () => {

@@ -1,12 +1,12 @@
 // @ts-check
 /**
- * Rokt's Web SDK on a page of the shop: waits for its script, starts it, and tells the timeline what
- * is said. The same code runs with the real SDK and with its stand-in.
+ * Rokt's Web SDK on a page of the shop: waits for its script, starts it, and sends its messages to
+ * the timeline. The same code runs with the real SDK and with its stand-in.
  */
 
-export const SDK_LIMIT_MS = 6000; // a shopper waits no longer for something that is optional
+export const SDK_LIMIT_MS = 6000; // the extras are optional
 
-/** @returns {Promise<any>} the SDK, once its script has run; listen from the start */
+/** @returns {Promise<any>} the SDK, once its script has run */
 export const launcherScript = () => {
   const script = /** @type {HTMLElement} */ (document.getElementById("rokt-launcher"));
   const found = new Promise((resolve, reject) => {
@@ -16,7 +16,7 @@ export const launcherScript = () => {
     script.addEventListener("error", () => reject(new Error("the SDK did not load")));
     setTimeout(() => reject(new Error("the SDK took too long")), SDK_LIMIT_MS);
   });
-  found.catch(() => {}); // looked at later, and its failure comes only once
+  found.catch(() => {}); // handled later: no unhandled rejection until then
   return found;
 };
 
@@ -29,8 +29,8 @@ export const select = async (rokt, settings, identifier) => {
   return launcher.selectPlacements({ identifier, attributes: { locale: "en-US", country: "US" } });
 };
 
-/** Tells the timeline what the SDK said; only the page hears it. @param {string} address */
-export const teller = (address) => (/** @type {any} */ { name, body }) =>
+/** Sends a message of the SDK to the timeline. @param {string} address */
+export const reporter = (address) => (/** @type {any} */ { name, body }) =>
   fetch(address, {
     method: "POST",
     headers: {
@@ -38,13 +38,13 @@ export const teller = (address) => (/** @type {any} */ { name, body }) =>
       "X-CSRFToken": document.body.dataset.csrf ?? "",
     },
     body: JSON.stringify({ ...body, name, at: Date.now() }),
-    keepalive: true, // the last message may come when the shopper is leaving
-  }).catch(() => {}); // the panel is no part of the sale
+    keepalive: true, // the last message may come while the page unloads
+  }).catch(() => {}); // the sale does not need the panel
 
-/** A selection that tells the timeline what the bridge says to the placement, on its way there.
- * @param {any} selection @param {(told: any) => unknown} log
+/** Wraps a selection, so that the bridge's messages to the placement are logged too.
+ * @param {any} selection @param {(message: any) => unknown} log
  * @param {(cartItemId: string) => string | undefined} nameOf */
-export const overheard = (selection, log, nameOf) => ({
+export const logged = (selection, log, nameOf) => ({
   context: selection.context,
   on: (/** @type {string} */ name) => selection.on(name),
   send: (/** @type {string} */ name, /** @type {any} */ data) => {
@@ -53,11 +53,11 @@ export const overheard = (selection, log, nameOf) => ({
   },
 });
 
-/** Calls back when the shopper takes the drawn placement away, which tells the page nothing.
- * @param {() => void} gone */
-export const whenClosed = (gone) => {
+/** Calls back when the shopper closes the placement. The SDK sends no message about it.
+ * @param {() => void} closed */
+export const whenClosed = (closed) => {
   const placeholder = /** @type {HTMLElement} */ (document.getElementById("rokt-placeholder"));
-  new MutationObserver(() => placeholder.childElementCount || gone()).observe(placeholder, {
+  new MutationObserver(() => placeholder.childElementCount || closed()).observe(placeholder, {
     childList: true,
   });
 };

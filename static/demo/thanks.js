@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Brings the order's extras and the bill up to date once their state is another one; until then, quiet.
- * Not by loading the page anew: a press in the placement may be under way.
+ * Polls the order's state, and updates extras and bill when it changes. It does not reload the page,
+ * because a purchase in the placement may be in progress.
  */
 
 const PARTS = ["order-extras", "paid"];
@@ -11,22 +11,22 @@ const SLOWEST_MS = 10_000;
 /** @param {ParentNode} page @param {string} id */
 const find = (page, id) => /** @type {HTMLElement} */ (page.querySelector(`#${id}`));
 
-/** The page as the shop has it by now. As a document, not as a text that would be made markup: so Trusted Types hold.
+/** Loads the page again as a document. A text that becomes markup would violate Trusted Types.
  * @returns {Promise<Document | null>} */
 const readPage = () =>
   new Promise((resolve) => {
-    const asked = new XMLHttpRequest();
-    asked.open("GET", find(document, "order-extras").dataset.page ?? "");
-    asked.responseType = "document";
-    asked.addEventListener("loadend", () => resolve(asked.status === 200 ? asked.responseXML : null));
-    asked.send();
+    const request = new XMLHttpRequest();
+    request.open("GET", find(document, "order-extras").dataset.page ?? "");
+    request.responseType = "document";
+    request.addEventListener("loadend", () => resolve(request.status === 200 ? request.responseXML : null));
+    request.send();
   });
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let next;
 let pause = FIRST_MS;
 
-/** Looks again soon, where something is still to come. */
+/** Polls again after a pause, while a change may come. */
 const watch = () => {
   clearTimeout(next);
   if (find(document, "order-extras").dataset.poll) next = setTimeout(look, pause);
@@ -50,14 +50,14 @@ const look = async () => {
   const { poll = "", state = "", page = "" } = find(document, "order-extras").dataset;
   pause = Math.min(SLOWEST_MS, pause * 1.5);
   try {
-    const answer = await fetch(poll, { headers: { Accept: "application/json" } });
-    if (answer.ok && (await answer.json()).state !== state) {
-      // Of an order that is paid by now the whole page is another one.
+    const response = await fetch(poll, { headers: { Accept: "application/json" } });
+    if (response.ok && (await response.json()).state !== state) {
+      // A paid order has another page.
       if (state.startsWith("paying")) location.assign(page);
       else await refresh();
       return;
     }
-  } catch {} // the network is away: look again later
+  } catch {} // no network: try again later
   watch();
 };
 

@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * The extras page: brings Rokt's Web SDK and the BFF's bridge together, and shows in the order
- * summary what the BFF holds. The same code runs with the real SDK and with its stand-in.
+ * The extras page: connects Rokt's Web SDK with the BFF's bridge, and shows in the order summary what
+ * the BFF holds. The same code runs with the real SDK and with its stand-in.
  *
- * Whatever fails here, the way to payment stays open: the button is an ordinary link.
+ * If this script fails, the shopper can still go to payment: the button is an ordinary link.
  */
-import { SDK_LIMIT_MS, launcherScript, overheard, select, teller, whenClosed } from "./sdk.js";
+import { SDK_LIMIT_MS, launcherScript, logged, reporter, select, whenClosed } from "./sdk.js";
 import { begin, label } from "./waiting.js";
 
 const LAST_CHANGE_MS = 3000; // how long "continue" waits for the last change to be stored
@@ -45,7 +45,7 @@ const show = (next) => {
   extras.setAttribute("aria-busy", String(state === "waiting"));
 };
 
-/** The shopper took the placement away: the focus that was in it goes to what took its place. */
+/** The shopper closed the placement, so its focus moves to the message in its place. */
 const close = () => {
   if (state !== "shown") return;
   show("closed");
@@ -69,13 +69,13 @@ const about = ({ name, reason }, detail) =>
     ? `${name} was sold out when we last asked, so it is not in your order.`
     : `${detail}.`;
 
-/** @type {Set<string>} catalogue items that this visit's placement has named, so knows of */
+/** @type {Set<string>} catalogItemIds that this visit's placement has named */
 const known = new Set();
 
-/** @type {Map<string, string>} of what it named, cart item id to name */
+/** @type {Map<string, string>} the names of its items, by cartItemId */
 const nameOf = new Map();
 
-/** Names what an earlier visit left in the order: the placement of this one shows 0 of it.
+/** Shows the items of an earlier visit. The placement of this visit shows 0 of them.
  * @param {any[]} items */
 const remind = (items) => {
   const left = items.filter((item) => !known.has(item.catalogItemId));
@@ -83,15 +83,15 @@ const remind = (items) => {
   find("already").hidden = left.length === 0;
 };
 
-/** What the shopper gets of an item as Rokt's answer stands, and for which price each.
+/** The quantity and unit price of an item by Rokt's last response.
  * @param {any} item */
-const had = ({ available, quantity, lockedPrice, unitPrice }) =>
-  [available ?? quantity, Number(lockedPrice ?? unitPrice)];
+const available = ({ available: left, quantity, lockedPrice, unitPrice }) =>
+  [left ?? quantity, Number(lockedPrice ?? unitPrice)];
 
 /** @param {any[]} items */
-const names = (items) => items.map((item) => `${had(item)[0]} × ${item.name}`).join(", ");
+const names = (items) => items.map((item) => `${available(item)[0]} × ${item.name}`).join(", ");
 
-/** What a press on "continue" waits for. @param {any[]} items */
+/** The text while "continue" waits. @param {any[]} items */
 const waitingFor = (items) => {
   if (items.length === 0) return "One moment…";
   const [{ name }] = items;
@@ -99,7 +99,7 @@ const waitingFor = (items) => {
   return `Holding your ${items.length === 1 ? one : "extras"}…`;
 };
 
-/** Keeps the focus in the summary when the row that had it is drawn anew or gone.
+/** Keeps the focus in the summary when its row was redrawn or removed.
  * @param {string | undefined} id @param {number} place */
 const refocus = (id, place) => {
   const buttons = [...bill.querySelectorAll("button")];
@@ -109,11 +109,11 @@ const refocus = (id, place) => {
 
 let drawn = "";
 
-/** Brings the order summary to what the BFF holds. @param {any} bridge @param {any} cart */
+/** Updates the order summary from the cart. @param {any} bridge @param {any} cart */
 const draw = (bridge, cart) => {
   const items = cart.items.filter((/** @type {any} */ item) => item.available !== 0);
   remind(items);
-  const picture = JSON.stringify(items.map((/** @type {any} */ i) => [i.name, had(i)]));
+  const picture = JSON.stringify(items.map((/** @type {any} */ i) => [i.name, available(i)]));
   if (picture === drawn) return;
   const isFirst = drawn === "";
   drawn = picture;
@@ -131,7 +131,7 @@ const draw = (bridge, cart) => {
     const row = /** @type {HTMLElement} */ (
       /** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild
     );
-    const [quantity, price] = had(item);
+    const [quantity, price] = available(item);
     const texts = {
       name: item.name,
       each: `${quantity} × ${money(price, item.currency)}`,
@@ -141,7 +141,7 @@ const draw = (bridge, cart) => {
     for (const [part, text] of Object.entries(texts)) {
       /** @type {HTMLElement} */ (row.querySelector(`[data-part=${part}]`)).textContent = text;
     }
-    // What an earlier visit left, the placement of this one does not show: it goes from here too.
+    // The placement does not show items of an earlier visit, so they are removed here.
     const button = /** @type {HTMLButtonElement} */ (row.querySelector("button"));
     button.dataset.item = item.cartItemId;
     button.addEventListener("click", () =>
@@ -160,11 +160,11 @@ const draw = (bridge, cart) => {
   said.textContent = `${names(items) || "No extras"} in your order. Total ${money(sum)}.`;
 };
 
-// ---- What the page tells the shop --------------------------------------------------------------
+// ---- Requests to the shop --------------------------------------------------------------
 
-const log = teller(settings.sdkLog ?? "");
+const log = reporter(settings.sdkLog ?? "");
 
-/** Remembers what the placement itself shows. @param {any} event */
+/** Stores which items the placement shows. @param {any} event */
 const know = ({ body }) => {
   const { cartItemId, catalogItemId, name } = body?.cartItem ?? {};
   if (!catalogItemId) return;
@@ -172,22 +172,22 @@ const know = ({ body }) => {
   nameOf.set(cartItemId, name);
 };
 
-let followed = -1;
+let synced = -1;
 
-/** Has the shop bring an item that must follow the tickets to their number.
+/** Makes the shop sync a linked item that does not have the number of the tickets.
  * @param {any} bridge @param {any} cart */
-const follow = async (bridge, cart) => {
-  const isAstray = cart.items.some(
+const sync = async (bridge, cart) => {
+  const isDifferent = cart.items.some(
     (/** @type {any} */ item) =>
       item.quantityMustBeSynchronized && item.quantity !== Number(settings.count),
   );
-  if (!isAstray || followed === cart.version) return;
-  followed = cart.version;
-  const answer = await fetch(settings.follow ?? "", {
+  if (!isDifferent || synced === cart.version) return;
+  synced = cart.version;
+  const response = await fetch(settings.follow ?? "", {
     method: "POST",
     headers: { "X-CSRFToken": csrf },
-  }).catch(() => null); // payment brings it into line as well
-  if (answer?.ok) await bridge.refresh();
+  }).catch(() => null); // payment syncs it, too
+  if (response?.ok) await bridge.refresh();
 };
 
 // ---- The SDK -----------------------------------------------------------------------------------
@@ -199,23 +199,23 @@ const start = async () => {
   const bridge = createBridge();
   bridge.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
     draw(bridge, detail);
-    follow(bridge, detail);
+    sync(bridge, detail);
   });
-  // Of an item that cannot be had as held, or else of a change that the server refused; `refused`
-  // itself is also told of a cart that was not read.
+  // Comes for an item that is not available as held, or for a change that the server refused.
+  // `refused` would also come for a cart that could not be read.
   bridge.addEventListener("notice", (/** @type {any} */ { detail, item }) =>
     notice(
       item ? about(item, detail) : "That change could not be made. Your order is as shown in the summary.",
     ),
   );
-  // Before the guard, which keeps a click to itself until the last change is stored.
+  // Registered before the guard, which stops a click until the last change is stored.
   proceed.addEventListener("click", (event) => event.ctrlKey || event.metaKey || begin(proceed), true);
   for (const leaving of [proceed, find("again")]) bridge.guard(leaving, LAST_CHANGE_MS);
 
   const selection = await select(await script, settings, "checkout.upsell");
   const name = (/** @type {string} */ id) =>
     bridge.cart?.items.find((/** @type {any} */ item) => item.cartItemId === id)?.name ?? nameOf.get(id);
-  bridge.attach(overheard(selection, log, name));
+  bridge.attach(logged(selection, log, name));
   for (const name of MESSAGES) selection.on(name).subscribe(log);
   for (const name of CHANGES) selection.on(name).subscribe(know);
   selection.on("PLACEMENT_CLOSED").subscribe(close);

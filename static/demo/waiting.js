@@ -1,30 +1,29 @@
 // @ts-check
 /**
- * Says what a press waits for (`data-busy` on a form's button or on a link), and lets it through
- * once: a second press would only pay, hold or ask again. Without a script the browser's own sign
- * of loading says it.
+ * Shows on a pressed button or link what it waits for (`data-busy`), and lets it submit only once. A
+ * second press would pay or reserve again. Without this script the browser shows that it is loading.
  */
 
-// Longer than any answer takes, reserve with its 6 s and confirm with its 8 s among them. Whoever
-// stopped the page by then may press again.
+// Longer than any response takes: 6 s for a reserve, 8 s for a confirm. After that, a shopper who
+// stopped the page can press again.
 const LONGEST_MS = 15_000;
 
 const words = document.getElementById("waiting-words");
 
-/** @type {Map<HTMLElement, string>} what is pressed, and its label at rest */
+/** @type {Map<HTMLElement, string>} the pressed elements, and their usual labels */
 const busy = new Map();
-/** @type {Set<HTMLElement>} what was let through */
-const gone = new Set();
+/** @type {Set<HTMLElement>} the elements that have submitted */
+const submitted = new Set();
 
 /** @param {HTMLElement} element */
 const rest = (element) => {
   element.textContent = busy.get(element) ?? element.textContent;
   element.removeAttribute("aria-busy");
   busy.delete(element);
-  gone.delete(element);
+  submitted.delete(element);
 };
 
-/** Shows that a press is being worked on; twice is the same as once. @param {HTMLElement} element */
+/** Shows that a press is in progress. A second call does nothing. @param {HTMLElement} element */
 export const begin = (element) => {
   if (busy.has(element)) return;
   busy.set(element, element.textContent ?? "");
@@ -34,7 +33,7 @@ export const begin = (element) => {
   setTimeout(() => rest(element), LONGEST_MS);
 };
 
-/** Sets the label at rest. @param {HTMLElement} element @param {string} text */
+/** Sets the usual label. @param {HTMLElement} element @param {string} text */
 export const label = (element, text) => {
   if (busy.has(element)) busy.set(element, text);
   else element.textContent = text;
@@ -43,11 +42,11 @@ export const label = (element, text) => {
 /** @param {Event} event @param {HTMLElement | null | undefined} element */
 const pass = (event, element) => {
   if (!element?.dataset.busy || event.defaultPrevented) return;
-  if (gone.has(element)) {
+  if (submitted.has(element)) {
     event.preventDefault();
     return;
   }
-  gone.add(element);
+  submitted.add(element);
   begin(element);
 };
 
@@ -59,5 +58,5 @@ document.addEventListener("click", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (!isElsewhere) pass(event, /** @type {HTMLElement | null} */ (target.closest("a[data-busy]")));
 });
-// Back from the browser's cache of pages, everything may be pressed again.
+// A page from the back/forward cache accepts presses again.
 addEventListener("pageshow", () => [...busy.keys()].forEach(rest));

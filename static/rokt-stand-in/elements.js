@@ -1,4 +1,4 @@
-/** The elements that a placement of the stand-in is made of: plain ones, no HTML from text. */
+/** The elements of a placement of the stand-in. No text becomes HTML. */
 
 const STYLESHEET = new URL("./rokt-stand-in.css", import.meta.url).href;
 
@@ -18,7 +18,7 @@ export function element(tag, attributes = {}, ...children) {
 export function button(kind, classes, onPress, ...children) {
   const attributes = { type: "button", class: classes, "data-rokt": kind };
   const made = element("button", attributes, ...children);
-  // Not `disabled`: a button that greys out under the finger must keep the keyboard's focus.
+  // Not `disabled`, because a disabled button loses the focus.
   made.addEventListener("click", () => {
     if (made.getAttribute("aria-disabled") !== "true") onPress();
   });
@@ -29,7 +29,7 @@ export function hidden(text) {
   return element("span", { class: "visually-hidden" }, text);
 }
 
-/** @returns {string} an amount for people; "$" and other codes that are none are put before it */
+/** @returns {string} a formatted amount; "$" and other invalid codes become a prefix */
 export function money(amount, currency = "$") {
   const locale = document.documentElement.lang || undefined;
   try {
@@ -39,7 +39,7 @@ export function money(amount, currency = "$") {
   }
 }
 
-/** Waits for the stylesheet, so that nothing shows bare; without it the placement still works. */
+/** Waits for the stylesheet, so that nothing shows unstyled. Without it the placement works, too. */
 export function stylesheet() {
   const link = element("link", { rel: "stylesheet", href: STYLESHEET });
   const loaded = new Promise((resolve) => {

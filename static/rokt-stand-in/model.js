@@ -1,26 +1,26 @@
 /**
- * What a placement of the stand-in holds and says, apart from drawing and from transport.
+ * The quantities of a placement of the stand-in, and the cart items in its messages.
  *
- * Decides: which quantities are taken, and what the two cart items of every message look like,
- * oddities included. They are the real renderer's, as recorded; tests/test_stand_in.py replays
- * the recording. Leaves to rokt-stand-in.js how messages travel, to view.js the look.
+ * It decides which quantities are accepted, and builds the two cart items of every message. Their
+ * oddities are those of the real renderer: tests/browser/stand_in/test_recording.py replays a
+ * recording. rokt-stand-in.js sends the messages, and view.js draws.
  *
- * @typedef {object} Offer  one item of an impression, as the offers address hands it out
- * @property {string} cartItemId  new with every impression
+ * @typedef {object} Offer  one item of an impression, as the emulator returns it
+ * @property {string} cartItemId  new in every impression
  * @property {string} catalogItemId  stable
  * @property {string} [name]
  * @property {string} [description]
- * @property {number} [unitPrice]  a missing price is told to the page as 0
- * @property {string} [currency]  ISO 4217; a missing one is told to the page as "$"
+ * @property {number} [unitPrice]  a missing price is sent as 0
+ * @property {string} [currency]  ISO 4217; a missing one is sent as "$"
  * @property {string} [linkedProductId]
  * @property {boolean} [quantityMustBeSynchronized]
  * @property {string} [providerData]
  * @property {number} [minItemCount]
  * @property {number} [maxItemCount]
- * @property {number} [preselected]  quantity put into the cart whenever the offer is drawn
+ * @property {number} [preselected]  quantity that is added whenever the offer is drawn
  * @property {boolean} [soldOut]
  *
- * @typedef {object} CartItem  what the page is told of an offer
+ * @typedef {object} CartItem  an offer in a message to the page
  * @property {string} cartItemId
  * @property {string} catalogItemId
  * @property {string} name
@@ -65,8 +65,8 @@ export function cartItem(offer, quantity) {
   return item;
 }
 
-/** The old item that the renderer makes up after a redraw; only its id and quantity are true. */
-function madeUpItem(cartItemId, quantity) {
+/** The old item that the renderer invents after a redraw. Only its id and quantity are real. */
+function inventedItem(cartItemId, quantity) {
   return {
     cartItemId,
     catalogItemId: "catalogItemId",
@@ -80,7 +80,7 @@ function madeUpItem(cartItemId, quantity) {
   };
 }
 
-/** The answer to an id of an earlier impression: "that one is not here". */
+/** The item in the message for an id of an earlier impression, which is not here. */
 function absentItem(cartItemId) {
   return {
     cartItemId,
@@ -95,16 +95,16 @@ function absentItem(cartItemId) {
   };
 }
 
-// ---- What is held ----------------------------------------------------------------------------
+// ---- Quantities ----------------------------------------------------------------------------
 
-/** The quantities of one placement and the bounds they keep. */
+/** The quantities of one placement, and their bounds. */
 export class Holding {
   /** @type {Map<string, number>} by cartItemId */
   #quantities = new Map();
 
   /**
    * @param {Offer[]} offers
-   * @param {number | null} [maxTotal]  most items that the placement sells in all
+   * @param {number | null} [maxTotal]  the most items of the placement in total
    */
   constructor(offers, maxTotal = null) {
     this.offers = offers;
@@ -132,8 +132,7 @@ export class Holding {
   }
 
   /**
-   * Whether the placement would take this quantity. A change that it would not take is dropped
-   * without a word, whoever asked for it.
+   * Whether the placement accepts this quantity. Other changes are ignored without a message.
    *
    * @param {Offer} offer
    * @param {number} quantity
@@ -149,7 +148,7 @@ export class Holding {
 
   /**
    * @param {Offer} offer
-   * @returns {boolean} whether the shopper has no say in the quantity
+   * @returns {boolean} whether the shopper cannot change the quantity
    */
   isForced(offer) {
     return (
@@ -161,9 +160,9 @@ export class Holding {
 }
 
 /**
- * One drawing of one offer. It remembers the item of its own last message and nothing of the
- * drawings before it, which go on obeying the page: hence, after a redraw, made-up old items and
- * contradicting duplicates.
+ * One drawing of one offer. It knows the item of its own last message only. Earlier drawings still
+ * handle messages of the page. So after a redraw there are invented old items and contradicting
+ * duplicates, as in the real renderer.
  */
 export class Mount {
   /**
@@ -177,13 +176,13 @@ export class Mount {
     this.tell = tell;
     const held = holding.quantity(offer);
     /** @type {CartItem | null} */
-    this.item = held > 0 ? madeUpItem(offer.cartItemId, held) : null;
+    this.item = held > 0 ? inventedItem(offer.cartItemId, held) : null;
     if (offer.preselected) this.set(offer.preselected);
   }
 
   /**
-   * Sets the quantity and tells the page, unless the quantity is the one already there or out of
-   * bounds. Less than one whole item means none.
+   * Sets the quantity and sends a message, unless the quantity is the same or out of bounds. Less
+   * than one item counts as none.
    *
    * @param {number} quantity
    */
@@ -198,11 +197,11 @@ export class Mount {
   }
 
   /**
-   * Obeys one V2_UPDATE_CART_ITEM of the page.
+   * Handles a V2_UPDATE_CART_ITEM of the page.
    *
-   * @param {{cartItemId: string, quantity: number}} wish
+   * @param {{cartItemId: string, quantity: number}} update
    */
-  obey({ cartItemId, quantity }) {
+  receive({ cartItemId, quantity }) {
     const { offer } = this;
     if (cartItemId === offer.cartItemId) {
       this.set(quantity);
@@ -213,7 +212,7 @@ export class Mount {
     }
   }
 
-  /** Shows a quantity without a message: a restore through the legacy interface. */
+  /** Sets a quantity without a message, for the legacy interface. */
   restore(quantity) {
     if (!this.holding.takes(this.offer, quantity)) return false;
     this.item = quantity < 1 ? null : cartItem(this.offer, quantity);
@@ -223,12 +222,12 @@ export class Mount {
 }
 
 /**
- * Whether the renderer listens to this payload at all: exactly these two members, of these types.
+ * Whether the renderer accepts this body: exactly these two members, of these types.
  *
  * @param {unknown} body
  * @returns {body is {cartItemId: string, quantity: number}}
  */
-export function isUpdateWish(body) {
+export function isUpdate(body) {
   return (
     typeof body === "object" &&
     body !== null &&
@@ -242,7 +241,7 @@ export function isUpdateWish(body) {
 // ---- Selling after the payment ---------------------------------------------------------------
 
 /**
- * One offer that is bought with one press. `state` is "open", "waiting" (for the page's answer),
+ * One offer for an instant purchase. `state` is "open", "waiting" (for the page's response),
  * "bought", "failed" (may be tried again), "gone" (sold out meanwhile) or "declined".
  */
 export class InstantPurchase {
@@ -265,7 +264,7 @@ export class InstantPurchase {
   }
 
   /**
-   * Takes the page's CART_ITEM_INSTANT_PURCHASE_RESPONSE, if it is about this offer.
+   * Handles a CART_ITEM_INSTANT_PURCHASE_RESPONSE of the page, if it is about this offer.
    *
    * @param {{upsellItems?: CartItem[], success?: boolean, reason?: string,
    *   upsellConfirmationId?: string, orderConfirmationId?: string}} answer

@@ -1,12 +1,12 @@
 /**
- * One placement of the stand-in: joins what it holds (model.js) and its drawing (view.js), says
- * what happens to the page and obeys what the page sends. How messages travel is the selection's.
+ * One placement of the stand-in. It connects the quantities (model.js) with the drawing (view.js),
+ * and handles the page's messages. The selection (rokt-stand-in.js) transports them.
  */
-import { Holding, InstantPurchase, Mount, cartItem, isUpdateWish } from "./model.js";
+import { Holding, InstantPurchase, Mount, cartItem, isUpdate } from "./model.js";
 import { PlacementView } from "./view.js";
 
 export class Placement {
-  /** @type {Mount[]} every drawing of every offer so far: earlier ones go on obeying the page */
+  /** @type {Mount[]} every drawing of every offer so far; earlier ones still handle messages */
   #mounts = [];
   #isCompleted = false;
 
@@ -26,7 +26,7 @@ export class Placement {
   /**
    * Draws for the first time.
    *
-   * @returns {Promise<boolean>} false when it was closed before it could be drawn
+   * @returns {Promise<boolean>} false if it was closed before it was drawn
    */
   async open() {
     if (!(await this.view.open())) return false;
@@ -35,8 +35,8 @@ export class Placement {
   }
 
   /**
-   * Makes fresh mounts, as the renderer does whenever it draws: preselected offers go into the
-   * cart again here.
+   * Creates new mounts, as the renderer does whenever it draws. This adds preselected offers to the
+   * cart again.
    *
    * @returns {Mount[]} one for each offer
    */
@@ -56,19 +56,19 @@ export class Placement {
   }
 
   /**
-   * A message of the page. What the renderer does not know, alerts too, it ignores, and all that
-   * comes before the first drawing: there is no mount yet to obey.
+   * Handles a message of the page. Like the renderer, it ignores unknown messages (alerts too), and
+   * every message before the first drawing.
    */
   receive(name, body) {
-    if (name === "V2_UPDATE_CART_ITEM" && isUpdateWish(body)) {
-      for (const mount of [...this.#mounts]) mount.obey(body);
+    if (name === "V2_UPDATE_CART_ITEM" && isUpdate(body)) {
+      for (const mount of [...this.#mounts]) mount.receive(body);
     } else if (name === "CART_ITEM_INSTANT_PURCHASE_RESPONSE" && body) {
       for (const purchase of this.purchases) purchase.settle(body);
       this.#afterPurchase();
     }
   }
 
-  /** The partner-event button: one message only, and always as if it were the first add. */
+  /** The partner-event button. It always sends the message of a first add. */
   pressPartnerEvent(offer) {
     this.say("V2_CART_ITEM_UPDATED", { oldCartItem: null, cartItem: cartItem(offer, 1) });
     this.say("OFFER_ENGAGEMENT");
@@ -104,7 +104,7 @@ export class Placement {
   /**
    * Restores through the legacy interface.
    *
-   * @returns {[object, object][]} new and old item of each whose id is of an earlier impression
+   * @returns {[object, object][]} new and old item, for each id of an earlier impression
    */
   restore(items) {
     const rekeyed = [];
@@ -120,7 +120,7 @@ export class Placement {
     return rekeyed;
   }
 
-  /** Takes the drawing away. The shopper's own closing tells the page nothing, as recorded. */
+  /** Removes the drawing. If the shopper closes it, there is no message, as recorded. */
   close() {
     this.#mounts = [];
     this.view.close();

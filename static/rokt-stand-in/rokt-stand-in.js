@@ -1,6 +1,6 @@
 /**
- * A stand-in for Rokt's Web SDK, for pages without a network: load it where the real launcher
- * would be loaded, and the page's own code stays the same.
+ * A stand-in for Rokt's Web SDK, for development and tests. Load it in place of the real launcher. The
+ * page's own code stays the same.
  *
  *     <div id="rokt-placeholder"></div>
  *     <script type="module" async id="rokt-launcher" src="…/rokt-stand-in.js"
@@ -11,27 +11,27 @@
  *
  * Options, as data attributes of the script element:
  *   data-offers      address of an impression: {sessionId, pageInstanceGuid, offers, maxTotal}
- *   data-target      selector of the element to draw into; "#rokt-placeholder" unless given
- *   data-layout      "cart" | "confirmation" (after the payment) | "partner-event"; unless given,
+ *   data-target      selector of the element to draw into; "#rokt-placeholder" by default
+ *   data-layout      "cart" | "confirmation" (after the payment) | "partner-event"; by default
  *                    "confirmation" for identifiers that end in ".confirmation", else "cart"
  *   data-heading     heading above the offers
- *   data-breakpoint  width in CSS pixels below which the layout is the narrow one; 600 unless given
+ *   data-breakpoint  width in CSS pixels below which the layout is narrow; 600 by default
  *
- * This module holds the launcher, the selection with its messages and the legacy cart. The
- * placement is beside it: what it holds and says in model.js, its look in view.js.
+ * This module has the launcher, the selection with its messages, and the legacy cart. See
+ * placement.js for a placement, model.js for its items and messages, and view.js for its look.
  * Interface: https://docs.rokt.com/developers/integration-guides/web/library/selection
  */
 import { Placement } from "./placement.js";
 
-/** Offers that take longer are a failure: a shopper does not wait longer for an advertisement. */
+/** Offers that take longer are a failure. */
 const OFFERS_TIME_LIMIT_MS = 10_000;
 
-/** Selections whose placement is drawn, for the legacy cart, which knows of none. */
+/** Selections with a drawn placement, for the legacy cart. */
 const drawn = new Set();
 
 // ---- Options ---------------------------------------------------------------------------------
 
-/** @returns {DOMStringMap} read late: a page may set the attributes after the script ran */
+/** @returns {DOMStringMap} read at each use, because a page may set the attributes after the script ran */
 function launcherData() {
   const element =
     document.getElementById("rokt-launcher") ?? document.querySelector("script[data-offers]");
@@ -52,7 +52,7 @@ function readOptions(identifier) {
 
 // ---- Transport -------------------------------------------------------------------------------
 
-/** Carries messages one way, as structured clones, each in a later task, in order. */
+/** Sends messages in one direction, as structured clones, each in a later task, in order. */
 class Wire {
   #channel = new MessageChannel();
 
@@ -71,7 +71,7 @@ class Wire {
 function deferred() {
   const parts = {};
   parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
-  parts.promise.catch(() => {}); // a page that never asks must not see an unhandled rejection
+  parts.promise.catch(() => {}); // no unhandled rejection in a page that does not use it
   return parts;
 }
 
@@ -91,11 +91,11 @@ class Selection {
   #toPlacement = new Wire((message) => this.#receive(message));
   #unhandled = [];
 
-  /** @param {{identifier?: string}} wish  its attributes stay in the page */
+  /** @param {{identifier?: string}} request  its attributes are not sent anywhere */
   constructor({ identifier = "" }) {
     this.context = { sessionId: this.#session.promise };
     const options = readOptions(identifier);
-    // A later task, so that the page has subscribed: nothing is replayed.
+    // Runs in a later task, after the page has subscribed. Messages are not replayed.
     setTimeout(() => this.#open(options), 0);
   }
 
@@ -166,12 +166,12 @@ class Selection {
     await new Promise((resolve) => this.#unhandled.push(resolve));
   }
 
-  /** @returns {Promise<void>} once the placement can be used; rejects when it cannot be drawn */
+  /** @returns {Promise<void>} once the placement can be used; rejects if it cannot be drawn */
   ready() {
     return this.#ready.promise;
   }
 
-  /** @returns {Promise<object[]>} before they are drawn; empty when there is nothing to offer */
+  /** @returns {Promise<object[]>} resolves before they are drawn; empty if there is nothing to offer */
   getPlacements() {
     return this.#found.promise;
   }
@@ -188,7 +188,7 @@ class Selection {
     }
   }
 
-  /** @returns {object[]} what the legacy cart sees of this selection */
+  /** @returns {object[]} this selection's items for the legacy cart */
   legacyItems() {
     return this.#placement?.holding.items() ?? [];
   }
@@ -198,7 +198,7 @@ class Selection {
   }
 }
 
-/** One subscriber's mistake or scribbling must not reach the next one. */
+/** Calls each subscriber with its own copy. An error in one does not affect the others. */
 function callAll(callbacks, values) {
   for (const callback of [...callbacks]) {
     try {
@@ -221,15 +221,17 @@ function publicPlacement(id, selection) {
 }
 
 async function fetchImpression(address) {
-  if (!address) throw new Error("data-offers of the script #rokt-launcher names no address");
-  const answer = await fetch(address, {
+  if (!address) {
+    throw new Error("the script #rokt-launcher needs data-offers: set it to the address of the offers");
+  }
+  const response = await fetch(address, {
     credentials: "omit",
-    cache: "no-store", // every visit is a fresh impression
+    cache: "no-store", // every visit is a new impression
     signal: AbortSignal.timeout(OFFERS_TIME_LIMIT_MS),
   });
-  if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
-  const impression = await answer.json();
-  if (!Array.isArray(impression?.offers)) throw new Error(`${address} holds no list of offers`);
+  if (!response.ok) throw new Error(`${address} returned ${response.status}`);
+  const impression = await response.json();
+  if (!Array.isArray(impression?.offers)) throw new Error(`${address} has no list of offers`);
   return impression;
 }
 
@@ -237,7 +239,7 @@ async function fetchImpression(address) {
 
 /** @type {Set<Function>} */
 const legacyListeners = new Set();
-/** @type {object[] | null} items set before a placement was there to show them */
+/** @type {object[] | null} items that were set before a placement was drawn */
 let legacyPending = null;
 
 function restoreLegacy(selection) {
@@ -251,7 +253,7 @@ const legacyCart = {
   onUpdateItem(callback) {
     legacyListeners.add(callback);
   },
-  /** @param {object[]} items  shown without a message, unless an item's id is an earlier one */
+  /** @param {object[]} items  shown without a message, unless an id is of an earlier impression */
   setItems(items) {
     legacyPending = structuredClone(items);
     for (const selection of drawn) selection.legacyRestore(legacyPending);
@@ -272,9 +274,9 @@ async function createLauncher(options) {
   if (!options?.accountId) throw new Error("createLauncher needs an accountId");
   const selections = [];
   return {
-    /** @param {{identifier?: string, attributes?: object}} [wish] */
-    async selectPlacements(wish = {}) {
-      const selection = new Selection(wish);
+    /** @param {{identifier?: string, attributes?: object}} [request] */
+    async selectPlacements(request = {}) {
+      const selection = new Selection(request);
       selections.push(selection);
       return selection;
     },

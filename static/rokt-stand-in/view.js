@@ -1,8 +1,8 @@
 /**
- * How a placement of the stand-in looks and is used: a calm card in a shadow root of its own.
+ * Draws a placement of the stand-in: a card in a shadow root of its own.
  *
- * Builds plain elements, no HTML from text, so that a strict Content-Security-Policy and Trusted
- * Types hold; the look is rokt-stand-in.css, themed with the shop's `--rokt-…` properties.
+ * No text becomes HTML, so it works with a strict Content-Security-Policy and Trusted Types. The
+ * styles are in rokt-stand-in.css. A shop sets their colors with `--rokt-…` properties.
  * Controls carry `data-rokt` ("add", "less", "more", "quantity", "event", "buy", "decline",
  * "close"), each offer `data-catalog-item`, the host `data-drawn` ("wide" | "narrow").
  */
@@ -30,8 +30,8 @@ function offerCard(offer, index) {
 }
 
 /**
- * The quantity field between two buttons. Typing passes every number on at once, as the real one
- * does; what the placement did not take stays in the field until it is left.
+ * The quantity field between two buttons. Like the real one, it sends every typed number at once. A
+ * number that the placement does not accept stays in the field until the field loses the focus.
  */
 function stepper(mount, holding) {
   const { offer } = mount;
@@ -40,7 +40,7 @@ function stepper(mount, holding) {
 
   const step = (by) => {
     const held = holding.quantity(offer);
-    // From nothing to the minimum in one step: what lies between would be refused.
+    // Goes from 0 to the minimum in one step: quantities between would be refused.
     mount.set(by > 0 ? Math.max(held + by, minimum) : Math.max(held + by, 0));
   };
   const field = element("input", {
@@ -55,7 +55,7 @@ function stepper(mount, holding) {
   });
   if (offer.maxItemCount) field.setAttribute("aria-valuemax", offer.maxItemCount);
   field.addEventListener("beforeinput", (event) => {
-    // Of single keys only digits are taken; a fraction put in at once passes.
+    // Of single keys only digits are accepted. A pasted fraction passes.
     if (event.inputType === "insertText" && /^\D$/.test(event.data ?? "")) event.preventDefault();
   });
   field.addEventListener("input", () => {
@@ -128,7 +128,7 @@ function drawCartOffer(placement, mount, index) {
 
 // ---- One offer in the other layouts ----------------------------------------------------------
 
-/** A button that tells the page and keeps nothing: the placement cannot know what became of it. */
+/** A button that sends a message to the page. The placement stores nothing. */
 function drawPartnerEvent(placement, offer, index) {
   const card = offerCard(offer, index);
   if (!offer.soldOut) {
@@ -139,7 +139,7 @@ function drawPartnerEvent(placement, offer, index) {
   return { root: card.root, refresh() {} };
 }
 
-/** Bought with one press; once settled, what became of it stands where the buttons were. */
+/** An instant purchase. Its result takes the place of the buttons. */
 function drawPurchase(placement, purchase, index) {
   const { offer } = purchase;
   const card = offerCard(offer, index);
@@ -159,7 +159,7 @@ function drawPurchase(placement, purchase, index) {
         bought: note ? `Bought. Confirmation ${note}` : "Bought. It is part of your order.",
         failed: note ? `That did not work: ${note}` : "That did not work.",
         gone: "Sold out.",
-        declined: "All right, without it.",
+        declined: "No problem. Nothing was added.",
       };
       label.textContent = labels[state] ?? `Buy for ${price}`;
       for (const each of [buy, decline]) {
@@ -170,7 +170,7 @@ function drawPurchase(placement, purchase, index) {
       if (purchase.isSettled) {
         const hadFocus = card.controls.contains(card.root.getRootNode().activeElement);
         card.controls.remove();
-        card.note.tabIndex = -1; // the pressed button is gone: focus goes to what became of it
+        card.note.tabIndex = -1; // the pressed button is removed, so the focus moves to the result
         if (hadFocus) card.note.focus();
       }
     },
@@ -179,7 +179,7 @@ function drawPurchase(placement, purchase, index) {
 
 // ---- The placement ---------------------------------------------------------------------------
 
-/** Draws a placement into the page, anew whenever the window crosses the breakpoint. */
+/** Draws a placement into the page, and again whenever the window crosses the breakpoint. */
 export class PlacementView {
   #host = element("div", { class: "rokt-stand-in" });
   #parts = [];
@@ -198,10 +198,10 @@ export class PlacementView {
     this.redraw = () => this.#draw();
   }
 
-  /** @returns {Promise<boolean>} false when it was closed meanwhile */
+  /** @returns {Promise<boolean>} false if it was closed meanwhile */
   async open() {
     const target = document.querySelector(this.options.target);
-    if (!target) throw new Error(`the page has no element "${this.options.target}" to draw into`);
+    if (!target) throw new Error(`the page has no element "${this.options.target}" to draw into: check data-target`);
     const { link, loaded } = stylesheet();
     this.root.append(link, this.body);
     target.replaceChildren(this.#host);
@@ -222,7 +222,7 @@ export class PlacementView {
       const { offers } = placement.holding;
       this.#parts = offers.map((offer, at) => drawPartnerEvent(placement, offer, at));
     } else {
-      this.#parts = []; // preselected offers speak while they are mounted, before they are drawn
+      this.#parts = []; // preselected offers send messages during mount(), before they are drawn
       this.#parts = placement.mount().map((mount, at) => drawCartOffer(placement, mount, at));
     }
     this.#host.dataset.drawn = this.narrow.matches ? "narrow" : "wide";

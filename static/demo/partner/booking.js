@@ -1,5 +1,5 @@
 // @ts-check
-/** Loads the page anew once an extra stands elsewhere; says what a press on "cancel" waits for. */
+/** Reloads the page when the state of an extra changes, and shows that "cancel" is in progress. */
 
 const SLOWEST_MS = 10_000;
 const { state, poll } = /** @type {HTMLElement} */ (document.getElementById("extras")).dataset;
@@ -7,9 +7,9 @@ let pause = 1500;
 
 const look = async () => {
   try {
-    const answer = await fetch(poll ?? "", { headers: { Accept: "application/json" } });
-    if (answer.ok && (await answer.json()).state !== state) return location.reload();
-  } catch {} // the network is away: look again later
+    const response = await fetch(poll ?? "", { headers: { Accept: "application/json" } });
+    if (response.ok && (await response.json()).state !== state) return location.reload();
+  } catch {} // no network: try again later
   pause = Math.min(SLOWEST_MS, pause * 1.5);
   setTimeout(look, pause);
 };

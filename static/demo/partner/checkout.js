@@ -1,16 +1,16 @@
 // @ts-check
 /**
- * The partner's checkout: offers, then what is held and what it costs, then an ordinary form.
+ * The partner's checkout: first the offers, then the locked prices beside an ordinary form.
  *
- * The bridge comes from the BFF's origin and keeps a handle instead of a cookie. Before payment
- * `bridge.reserve()` has stock and price locked at Rokt; handle and quote go into the form, and the
- * theatre's own server does the rest. Whatever fails here, seats can be booked.
+ * The bridge comes from the BFF's origin and keeps a handle instead of a cookie. Before payment,
+ * `bridge.reserve()` locks stock and prices at Rokt. Handle and quote id go into the form, and the
+ * theater's own server does the rest. If this script fails, seats can still be booked.
  */
 import { begin, isBusy, label, rest, restAll, within } from "./waiting.js";
 
-const SDK_LIMIT_MS = 6000; // longer nobody waits for something that is optional
+const SDK_LIMIT_MS = 6000; // the extras are optional
 const SETTLE_LIMIT_MS = 3000;
-const HOLD_LIMIT_MS = 12_000; // to reserve takes 6 s at most; the last change comes first
+const HOLD_LIMIT_MS = 12_000; // a reserve takes 6 s at most, after the last change
 
 /** @param {string} id @returns {any} */
 const find = (id) => document.getElementById(id);
@@ -25,7 +25,7 @@ const seats = Number(settings.seats);
 
 /** @type {any} */
 let bridge = null;
-/** @type {any} what was reserved, while the shopper looks at it */
+/** @type {any} the quote that the shopper sees, or null */
 let quote = null;
 
 // ---- Small helpers -----------------------------------------------------------------------------
@@ -58,8 +58,8 @@ const tell = (title, text, action) => {
 
 // ---- The summary -------------------------------------------------------------------------------
 
-/** How much of a line the shopper can have, as Rokt's last answer stands. @param {any} item */
-const have = (item) => item.available ?? item.quantity;
+/** The available quantity of a line by Rokt's last response. @param {any} item */
+const available = (item) => item.available ?? item.quantity;
 
 /** @param {any} item */
 const price = (item) => item.lockedPrice ?? item.unitPrice;
@@ -67,19 +67,19 @@ const price = (item) => item.lockedPrice ?? item.unitPrice;
 /** @param {number | string} amount */
 const cents = (amount) => Math.round(Number(amount) * 100);
 
-/** What counts into the total: of a quote what was locked, before that what is held.
+/** The items in the total: those of the quote, or those that are held before there is one.
  * @returns {any[]} */
-const counted = () => (quote ?? bridge?.cart)?.items.filter(have) ?? [];
+const counted = () => (quote ?? bridge?.cart)?.items.filter(available) ?? [];
 
 /** @param {any[]} items */
 const sum = (items) =>
-  items.reduce((total, item) => total + cents(price(item)) * have(item), cents(seats)) / 100;
+  items.reduce((total, item) => total + cents(price(item)) * available(item), cents(seats)) / 100;
 
 let drawn = "";
 
 const draw = () => {
   const items = counted();
-  const picture = JSON.stringify([!quote, items.map((one) => [one.cartItemId, have(one), price(one)])]);
+  const picture = JSON.stringify([!quote, items.map((one) => [one.cartItemId, available(one), price(one)])]);
   if (picture === drawn) return;
   const hadFocus = bill.contains(document.activeElement);
   for (const row of bill.querySelectorAll(".bill__extra")) row.remove();
@@ -87,12 +87,12 @@ const draw = () => {
   for (const item of items) {
     const row = build("extra", {
       name: item.name,
-      each: `${have(item)} × ${money(price(item))}`,
+      each: `${available(item)} × ${money(price(item))}`,
       what: ` ${item.name}`,
-      total: money((cents(price(item)) * have(item)) / 100),
+      total: money((cents(price(item)) * available(item)) / 100),
     });
     const button = /** @type {HTMLButtonElement} */ (row.querySelector("button"));
-    // What an earlier visit left, today's placement does not show: it goes from here.
+    // The placement does not show items of an earlier visit, so they are removed here.
     button.hidden = Boolean(quote);
     button.addEventListener("click", () =>
       bridge.updateItemCallback(null, { cartItemId: item.cartItemId, quantity: 0 }),
@@ -105,22 +105,22 @@ const draw = () => {
   label(proceed, items.length ? "Hold extras and continue" : "Continue without extras");
   label(charge, `Pay ${total}`);
   if (drawn) {
-    const names = items.map((one) => `${have(one)} × ${one.name}`).join(", ") || "No extras";
+    const names = items.map((one) => `${available(one)} × ${one.name}`).join(", ") || "No extras";
     find("said").textContent = `${names}. Total ${total}.`;
   }
   drawn = picture;
 };
 
-let followed = -1;
+let synced = -1;
 
-/** Keeps one for every seat where an item asks for that: this shop has no Flask to do it for it.
+/** Sets a linked item to the number of seats. A Flask shop does this with sync_products().
  * @param {any} cart */
-const follow = (cart) => {
+const sync = (cart) => {
   const count = Number(settings.count);
-  if (followed === cart.version) return; // asked already; the server did not want it
+  if (synced === cart.version) return; // the server refused this change before
   for (const line of cart.items) {
     if (!line.quantityMustBeSynchronized || line.quantity === count) continue;
-    followed = cart.version;
+    synced = cart.version;
     const unitPrice = Number(line.unitPrice);
     const item = { ...line, quantity: count, unitPrice, totalPrice: unitPrice * count };
     bridge.updateItemCallback(item, { cartItemId: line.cartItemId });
@@ -129,7 +129,7 @@ const follow = (cart) => {
 
 // ---- From extras to payment --------------------------------------------------------------------
 
-/** @param {"extras" | "pay"} phase @param {boolean} [moves] the shopper did it, so focus follows */
+/** @param {"extras" | "pay"} phase @param {boolean} [moves] whether to move the focus to the heading */
 const show = (phase, moves = true) => {
   root.dataset.phase = phase;
   draw();
@@ -152,7 +152,7 @@ const refused = ({ name, quantity, reason }) => {
   }
 };
 
-/** A dearer price waits for the shopper's word. @param {any} change */
+/** Asks the shopper about a higher price. @param {any} change */
 const dearer = ({ cartItemId, from, to }) => {
   const line = bridge.cart?.items.find((/** @type {any} */ one) => one.cartItemId === cartItemId);
   if (!line || quote.items.some((/** @type {any} */ one) => one.cartItemId === cartItemId)) return;
@@ -163,7 +163,7 @@ const dearer = ({ cartItemId, from, to }) => {
   );
 };
 
-/** Shows what is to be paid. @param {any} held the quote, or null: seats alone */
+/** Shows the payment. @param {any} held the quote, or null for seats alone */
 const toPayment = (held) => {
   const isOurs = held && Object.keys(held.totals).every((currency) => currency === settings.currency);
   quote = isOurs ? held : { items: [], rejected: [], priceChanges: [] };
@@ -180,8 +180,8 @@ const toPayment = (held) => {
   show("pay");
 };
 
-/** Has what is in the cart held at Rokt, then goes on.
- * @param {HTMLElement} pressed @param {Record<string, string>} [acceptPrices] dearer ones, agreed to */
+/** Reserves the cart at Rokt, then shows the payment.
+ * @param {HTMLElement} pressed @param {Record<string, string>} [acceptPrices] higher prices that the shopper accepted */
 async function hold(pressed, acceptPrices) {
   if (isBusy(pressed)) return;
   begin(pressed, "Holding your extras…");
@@ -200,7 +200,7 @@ async function hold(pressed, acceptPrices) {
   toPayment(held);
 }
 
-/** Seats alone, and why. */
+/** Continues with seats alone, and shows why. */
 const unavailable = () => {
   find("change").hidden = true;
   tell("Extras are not available just now", "Your seats are not affected.", ["Try again", () => location.reload()]);
@@ -245,7 +245,7 @@ const select = async () => {
   });
 };
 
-/** Draws the offers. Without any, what is held already can still be paid for. */
+/** Draws the offers. If there are none, held extras can still be paid for. */
 const offer = async () => {
   find("waiting").hidden = false;
   try {
@@ -259,7 +259,7 @@ const offer = async () => {
 // ---- Start -------------------------------------------------------------------------------------
 
 const start = async () => {
-  const isBack = settings.start === "pay"; // the server did not take the last payment
+  const isBack = settings.start === "pay"; // the server refused the last payment
   show("extras", false);
   proceed.addEventListener("click", () => (bridge ? hold(proceed) : toPayment(null)));
   find("change").addEventListener("click", back);
@@ -269,7 +269,7 @@ const start = async () => {
   });
   addEventListener("pageshow", restAll);
   try {
-    // The tag that `rokt-bff integrity` printed: imported from the same address, it is checked.
+    // The browser checks the integrity of an import from the address of this preload tag.
     const link = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=modulepreload]"));
     const { createBridge } = await within(import(link.href), SDK_LIMIT_MS);
     bridge = createBridge();
@@ -282,7 +282,7 @@ const start = async () => {
   }
   bridge.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
     if (!quote) draw();
-    follow(detail);
+    sync(detail);
   });
   draw();
   if (isBack) await hold(proceed);

@@ -1,2 +1,2 @@
-// Runs before the page is drawn, so that nothing jumps: says that there are scripts.
+// Runs before the page is rendered, so that nothing jumps.
 document.documentElement.classList.add("js");

@@ -1,5 +1,5 @@
 // @ts-check
-/** What a press waits for, said on the pressed button, and how long anything is waited for. */
+/** Shows on a pressed button what it waits for, and limits how long promises may take. */
 
 /** @param {Promise<any>} promise @param {number} ms */
 export const within = (promise, ms) => {
@@ -7,7 +7,7 @@ export const within = (promise, ms) => {
   return Promise.race([promise, late]);
 };
 
-/** @type {Map<HTMLElement, string>} what is pressed, and its label at rest */
+/** @type {Map<HTMLElement, string>} the pressed buttons, and their usual labels */
 const busy = new Map();
 
 /** @param {HTMLElement} button */
@@ -27,10 +27,10 @@ export const rest = (button) => {
   busy.delete(button);
 };
 
-/** Back from the browser's cache of pages, everything may be pressed again. */
+/** For a page from the back/forward cache, which accepts presses again. */
 export const restAll = () => [...busy.keys()].forEach(rest);
 
-/** Sets the label at rest. @param {HTMLElement} button @param {string} text */
+/** Sets the usual label. @param {HTMLElement} button @param {string} text */
 export const label = (button, text) => {
   if (busy.has(button)) busy.set(button, text);
   else button.textContent = text;

@@ -79,7 +79,7 @@ def test_on_return_what_is_held_is_named_and_adding_it_again_doubles_nothing(sho
     to_payment(shop)
     back_to_extras(shop)
     expect(already).to_contain_text(f"Already in your order: 2 {TIMES} Evening parking")
-    expect(already).to_contain_text("sets a new number; nothing is doubled.")
+    expect(already).to_contain_text("its number changes. Nothing is added twice.")
     add(shop)
     expect(total(shop)).to_have_text("$140.50")
     expect(shop.locator("#bill")).to_contain_text(f"1 {TIMES} $12.50")
