@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from bff.cli import main
 from tests import TOP
 from tests.support.shop import AMPLE, ONE_ADDRESS
 from tests.support.waiting import PATIENCE
@@ -110,6 +113,19 @@ def ran(
         timeout=PATIENCE,
         check=False,
     )
+
+
+def refused(*arguments: str, folder: Path, environ: Mapping[str, str] | None = None) -> str:
+    """Run a ``rokt-bff`` command that must refuse to start, and return what it printed.
+
+    It runs in this process, which is a second quicker than a process of its own.
+    """
+    unset = {name: None for name in os.environ if "ROKT_BFF" in name}
+    with chdir(folder):
+        done = CliRunner().invoke(main, arguments, env=unset | dict(environ or {}))
+    assert isinstance(done.exception, SystemExit), done.output
+    assert done.exit_code == 1, done.output
+    return done.output
 
 
 def clean(environ: Mapping[str, str] | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from bff.cli import main
 from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
-from tests.support.processes import ROKT_BFF, Started, ran, settings_for, started
+from tests.support.processes import ROKT_BFF, Started, ran, refused, settings_for, started
 from tests.support.shop import BRIDGE, SERVER, bearer
 from tests.support.waiting import PATIENCE, until
 
@@ -240,11 +240,11 @@ def test_a_taken_port_is_told_with_its_cure(
 ) -> None:
     filled = [part.format(taken) for part in command]
     environ = settings_for(emulator.url) if command[0] == "serve" else None
-    refused = ran(ROKT_BFF, *filled, folder=tmp_path, environ=environ)
-    assert refused.returncode == 1
-    assert str(taken) in refused.stderr
-    assert option in refused.stderr
-    assert "Traceback" not in refused.stderr
+    ended = ran(ROKT_BFF, *filled, folder=tmp_path, environ=environ)
+    assert ended.returncode == 1
+    assert str(taken) in ended.stderr
+    assert option in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "deliver", "purge", "init-db", "doctor"])
@@ -252,11 +252,9 @@ def test_without_settings_all_problems_are_named_and_it_does_not_start(
     tmp_path: Path, command: str
 ) -> None:
     environ = {"ROKT_BFF_MAX_LINES": "none", "ROKT_BFF_RESERVE_TIMEUOT": "1"}
-    refused = ran(ROKT_BFF, command, folder=tmp_path, environ=environ)
-    assert refused.returncode != 0
+    told = refused(command, folder=tmp_path, environ=environ)
     for name in ("API_KEY", "TAG_ID", "SECRET_KEY", "MAX_LINES", "RESERVE_TIMEUOT"):
-        assert f"ROKT_BFF_{name} " in refused.stderr
-    assert "Traceback" not in refused.stderr
+        assert f"ROKT_BFF_{name} " in told
     assert list(tmp_path.iterdir()) == []
 
 
@@ -268,10 +266,10 @@ def test_a_database_of_another_version_is_told_and_left_alone(
         connection.execute("CREATE TABLE somebody_elses (id INTEGER)")
     connection.close()
     environ = settings_for(emulator.url)
-    refused = ran(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ)
-    assert refused.returncode == 1
-    assert "database" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    ended = ran(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ)
+    assert ended.returncode == 1
+    assert "database" in ended.stderr
+    assert "Traceback" not in ended.stderr
     with sqlite3.connect(path) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
     connection.close()

@@ -14,7 +14,7 @@ from bff import ConfigError, Upsells
 from bff.server.serve import create_app
 from bff.web.runtime import runtime
 from tests.support.emulator_client import Client
-from tests.support.processes import ROKT_BFF, ran, settings_for
+from tests.support.processes import refused, settings_for
 from tests.support.shop import BRIDGE, Shop, ok
 
 KEY = "a-key-of-more-than-thirty-two-letters"
@@ -69,13 +69,11 @@ def test_the_server_says_what_is_insecure_and_does_not_start(
     emulator: Client, tmp_path: Path, more: dict[str, str], arguments: list[str], named: list[str]
 ) -> None:
     environ = settings_for(emulator.url, **more)
-    refused = ran(ROKT_BFF, "serve", "--port", "0", *arguments, folder=tmp_path, environ=environ)
-    assert refused.returncode == 1
+    told = refused("serve", "--port", "0", *arguments, folder=tmp_path, environ=environ)
     for name in named:
-        assert name in refused.stderr
+        assert name in told
     for secret in (KEY, "pass-word"):
-        assert secret not in refused.stderr
-    assert "Traceback" not in refused.stderr
+        assert secret not in told
     assert list(tmp_path.iterdir()) == []
 
 

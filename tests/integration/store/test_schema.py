@@ -24,7 +24,7 @@ from tests.support.databases import NewDatabase
 from tests.support.emulator_client import Client
 from tests.support.interference import at_once
 from tests.support.migrations import NEXT, History, run
-from tests.support.processes import ROKT_BFF, ran, settings_for, started
+from tests.support.processes import ROKT_BFF, ran, refused, settings_for, started
 from tests.support.waiting import until
 
 MakeStore = Callable[..., Store]
@@ -279,7 +279,7 @@ def test_processes_that_init_at_once_all_succeed(
     work = partial(ran, ROKT_BFF, "init-db", folder=tmp_path, environ=environ)
     done = at_once([work, work])
     assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
-    assert sorted(one.stdout.split()[-1] for one in done) == ["already.", "now."]
+    assert sorted("already" in one.stdout for one in done) == [False, True]
 
 
 @pytest.mark.parametrize("what", ["newer", "somebody else's"])
@@ -291,11 +291,7 @@ def test_the_server_and_init_db_say_so_and_stop(
     run(store, *statements)
     environ = settings_for(emulator.url, database_url=url_of(store))
     for command in (["serve", "--port", "0"], ["init-db"], ["deliver", "--once"], ["doctor"]):
-        refused = ran(ROKT_BFF, *command, folder=tmp_path, environ=environ)
-        assert refused.returncode == 1, command
-        told = refused.stderr + refused.stdout
-        assert cause in told, command
-        assert "Traceback" not in told, command
+        assert cause in refused(*command, folder=tmp_path, environ=environ), command
 
 
 def test_a_server_on_an_empty_database_makes_the_tables_and_tells_when_they_are_gone(
