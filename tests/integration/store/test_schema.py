@@ -279,7 +279,7 @@ def test_processes_that_init_at_once_all_succeed(
     work = partial(ran, ROKT_BFF, "init-db", folder=tmp_path, environ=environ)
     done = at_once([work, work])
     assert [one.returncode for one in done] == [0, 0], [one.stderr for one in done]
-    assert sorted("already" in one.stdout for one in done) == [False, True]
+    assert sorted("now" in one.stdout for one in done) == [False, True]
 
 
 @pytest.mark.parametrize("what", ["newer", "somebody else's"])
