@@ -33,16 +33,8 @@ class Cancellation:
         """Cancel an order's items, or one of them, and try to tell Rokt at once.
 
         An item whose confirm is still owed is cancelled right after it: a cancel never overtakes a
-        confirm. A repetition changes nothing.
-
-        Args:
-            order_id: The shop's id of the order.
-            cart_item_id: The item. None: all items.
-
-        Raises:
-            Conflict: No item can be cancelled: it needs a refund, or has no reservation id.
-            NotFound: There is no such order or item.
-            StoreUnavailable: The database cannot be used right now.
+        confirm. A repetition changes nothing. Raises ``NotFound`` for an unknown order or item, and
+        ``Conflict`` when no item can be cancelled: it needs a refund, or has no reservation id.
         """
         with self._store.write() as connection:
             order = find_order(connection, order_id, for_update=True)

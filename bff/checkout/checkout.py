@@ -87,12 +87,9 @@ class Checkout:
     def open_session(self, first_handle: str | None = None) -> str:
         """Start a session with an empty cart, and return its handle.
 
-        Args:
-            first_handle: The handle that the browser was told to expect. If another request of it
-                was faster, the session exists already. If that has ended, a new handle is made.
-
-        Raises:
-            SessionMoved: A login was faster.
+        ``first_handle``: the handle that the browser was told to expect. If another request of it
+        was faster, the session exists already. If that has ended, a new handle is made. Raises
+        ``SessionMoved`` when a login was faster.
         """
         now = self._clock()
         handle = first_handle or new_handle()
@@ -118,13 +115,8 @@ class Checkout:
     def update(self, handle: str, update: Update, rokt_session_id: str | None = None) -> Cart:
         """Apply one message of the Web SDK. It is committed when this returns.
 
-        Args:
-            handle: The shopper's handle.
-            update: The message.
-            rokt_session_id: The Web SDK's session id, if the page sent it.
-
-        Raises:
-            InvalidInput: The cart is full. Nothing has changed.
+        ``rokt_session_id``: the Web SDK's, if the page sent it. Raises ``InvalidInput`` when the
+        cart is full; then nothing has changed.
         """
         limit = self._settings.max_lines
 
@@ -136,12 +128,8 @@ class Checkout:
     def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
         """Let linked items follow the shop's own cart, now and with later updates.
 
-        Args:
-            handle: The shopper's handle.
-            quantities: SKU → quantity of every product in the shop's cart.
-
-        Raises:
-            InvalidInput: A product is wrong: see ``check_products``.
+        ``quantities``: SKU → quantity of every product in the shop's cart. Raises ``InvalidInput``:
+        see ``check_products``.
         """
         check_products(quantities, self._settings.max_quantity)
         return self._change(handle, lambda cart: follow_products(cart, quantities), "sync")
@@ -200,13 +188,8 @@ class Checkout:
     def record(self, handle: str | None, purchase: Purchase) -> tuple[Order, bool]:
         """Record that the shopper has paid, and tell Rokt now or later.
 
-        Args:
-            handle: The handle of the shopper's session, which may have expired. None: a payment
-                provider calls, and the quote names the session.
-            purchase: What the shop says of the order.
-
-        Returns:
-            The order, and whether it is new.
+        Returns the order, and whether it is new. The session of ``handle`` may have expired. None:
+        a payment provider calls, and the quote names the session.
 
         Raises:
             Conflict: The order belongs to another session, or was paid with another quote.
@@ -220,11 +203,7 @@ class Checkout:
         return self._confirmation.confirm(handle, purchase)
 
     def order(self, order_id: str) -> Order:
-        """Return an order.
-
-        Raises:
-            NotFound: There is no such order.
-        """
+        """Return an order. Raises ``NotFound``."""
         return self._confirmation.order(order_id)
 
     def cancel(self, order_id: str, cart_item_id: str | None) -> Order:
@@ -233,11 +212,7 @@ class Checkout:
         return self.order(order_id)
 
     def refunded(self, order_id: str) -> None:
-        """Record that the shopper has their money back.
-
-        Raises:
-            NotFound: The order needs no refund.
-        """
+        """Record that the shopper has their money back. Raises ``NotFound`` if none is owed."""
         with self._store.write() as connection:
             if not set_refunded(connection, order_id, self._clock()):
                 raise NotFound(f"No order {order_id!r} needs a refund.")
@@ -245,8 +220,7 @@ class Checkout:
     def rotate(self, handle: str) -> str:
         """Give the session a new handle, and return it. The old one opens nothing any more.
 
-        Raises:
-            SessionMoved: Another login was faster.
+        Raises ``SessionMoved`` when another login was faster.
         """
         new = new_handle()
         with self._store.write() as connection:

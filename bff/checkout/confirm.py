@@ -54,23 +54,10 @@ class Confirmation:
         self._listener = listener
 
     def confirm(self, handle: str | None, purchase: Purchase) -> tuple[Order, bool]:
-        """Record a paid order, and try to confirm it at once.
+        """Record a paid order, and try to confirm it at once; return it, and whether it is new.
 
         An error of Rokt's raises nothing. A repetition with the same order id changes nothing.
-
-        Args:
-            handle: The handle of the shopper's session, which may have expired. None: the quote
-                names the session.
-            purchase: What the shop says of the order.
-
-        Returns:
-            The order, and whether it is new.
-
-        Raises:
-            Conflict: The order belongs to another session, or was paid with another quote.
-            NotFound: The session never had this quote.
-            StoreUnavailable: The order is not recorded. Repeat the call with the same order id.
-            Unauthorized: Neither the handle nor the quote names a session.
+        ``Checkout.record`` names the errors.
         """
         end = time.monotonic() + self._settings.confirm_timeout
         order, session_id, new = self._record(handle, purchase, end)
@@ -147,12 +134,7 @@ class Confirmation:
         return order
 
     def order(self, order_id: str) -> Order:
-        """Return an order.
-
-        Raises:
-            NotFound: There is no such order.
-            StoreUnavailable: The database cannot be used right now.
-        """
+        """Return an order. Raises ``NotFound``."""
         with self._store.read() as connection:
             order = read_order(connection, order_id)
         if order is None:

@@ -64,13 +64,9 @@ class PurchaseRequest:
 
 @dataclass(frozen=True, slots=True)
 class BegunPurchase:
-    """An instant purchase whose items are reserved.
+    """An instant purchase whose items are reserved. ``handle`` is its own session's.
 
-    Attributes:
-        handle: The handle of the purchase's own session.
-        quote: What may be charged, unless ``reason`` is set.
-        order: The order, where the purchase was paid before.
-        reason: Why nothing may be charged.
+    ``quote`` may be charged, unless ``reason`` says why not. ``order``: it was paid before.
     """
 
     handle: str = field(repr=False)
@@ -103,15 +99,6 @@ class InstantPurchases:
         An error of Rokt's raises nothing: ``reason`` is set, and what was reserved is released. The
         quote of a repetition has the id and the total of the first one. If its total must differ,
         the price has changed.
-
-        Args:
-            handle: The shopper's handle.
-            request: What the shopper pressed.
-            options: What Rokt is told with the reserve.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now.
-            Unauthorized: The handle has no live session.
         """
         own = _derived_handle(handle, request.purchase_id)
         shopper, ids = self._open(handle, own, request.purchase_id)
@@ -138,17 +125,7 @@ class InstantPurchases:
         return BegunPurchase(own, quote, reason=reason or PurchaseReason.PRICE_CHANGED)
 
     def confirm(self, own: str, quote: Quote, order_id: str, language: str | None) -> Order:
-        """Confirm what was charged.
-
-        Args:
-            own: The handle of the purchase's own session.
-            quote: The quote that was charged.
-            order_id: The shop's id of the new order.
-            language: The shopper's language.
-
-        Raises:
-            BffError: As ``Checkout.record`` does.
-        """
+        """Confirm what was charged, as ``Checkout.record`` does."""
         purchase = Purchase(
             order_id=order_id,
             quote_id=quote.quote_id,

@@ -63,12 +63,11 @@ ITEM_BOUGHT = "an item of the quote was confirmed before, for another order"
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that was just written.
+    """An order that was just written, and the calls that it owes.
 
     Attributes:
-        order: The order as a shop sees it.
         cart: The cart that follows it, as a page shows it.
-        confirm: The call that it owes, if any.
+        confirm: Its confirm, if it owes one.
         releases: The calls that give back what was not bought.
         renews: Items must be reserved again before the confirm, perhaps from what is released.
     """
@@ -93,8 +92,7 @@ class NewOrders:
     ) -> NewOrder:
         """Write a new order.
 
-        Raises:
-            NotFound: The session never had the quote that the purchase names.
+        Raises ``NotFound`` if the session never had the quote that the purchase names.
         """
         quote = find_quote(connection, session.id, purchase.quote_id)
         if quote is None and purchase.quote_id is not None:
@@ -178,15 +176,8 @@ class NewOrders:
         """Give the order what was quoted: each reservation, or a row to be reserved again.
 
         Several quotes may name one line, for example from two tabs. A line that another order has
-        bought is not bought again; it needs a refund.
-
-        Args:
-            connection: The transaction.
-            session: The shopper's session, locked.
-            quote: The quote that was paid.
-            purchase: What the shop says of the order.
-            before: The quotes of the cart's other orders.
-            now: The current time.
+        bought is not bought again; it needs a refund. ``before``: the quotes of the cart's other
+        orders.
         """
         rows: list[Reservation] = []
         bought = _lines_bought(connection, session.id, quote, before) if before else frozenset()

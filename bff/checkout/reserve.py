@@ -68,15 +68,13 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """A reserve under a lease.
+    """A reserve under a lease, which ``token`` proves.
 
     Attributes:
         session: The session as it was.
-        plan: What has to be done.
         rows: The open rows that are neither released nor expired.
         asked: The new rows, one for each line that Rokt is asked for.
         doubted: The cart item ids that Rokt may hold by a reserve without a response.
-        token: Proves the lease.
     """
 
     session: Session
@@ -111,14 +109,6 @@ class QuoteMaker:
         """Reserve what is new or changed, and return the quote.
 
         An error of Rokt's raises nothing: what could not be reserved is in ``quote.rejected``.
-
-        Args:
-            session_id: The shopper's session.
-            options: What the shop passed to reserve.
-
-        Raises:
-            LookupError: There is no such session.
-            StoreUnavailable: The database cannot be used right now.
         """
         end = time.monotonic() + self._settings.reserve_timeout
         changed = False
@@ -171,7 +161,13 @@ class QuoteMaker:
             rows = tuple(row for row in found if row.state is not State.ASKED)
             plan = self._plan(session, rows, now)
             if not (plan.ask or plan.give_back or plan.lapsed):
-                quote = self._keep_quote(connection, session, plan, options, now)
+                last = find_quote(connection, session.id)
+                members = _kept(last, options)
+                quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
+                if last is not None and says_the_same(last, quote):
+                    quote = last
+                else:
+                    add_quote(connection, session.id, quote, now=now)
                 return Quoted(quote, view_cart(session.cart, rows, now))
             token = new_id()
             if not take_lease(connection, session, token, now=now, lasts=LEASE):
@@ -217,54 +213,24 @@ class QuoteMaker:
             useless = [row for row in settled if is_useless(row)]
             quoted = None
             if session is not None and session.cart.version == started.session.cart.version:
-                quoted = self._quote(
-                    connection, session, started, settled, unanswered, options, now
-                )
+                members = options
+                if not started.asked:
+                    members = _kept(find_quote(connection, session.id), options)
+                held = [*started.plan.keep, *settled]
+                quote = _add_quote(connection, session, held, unanswered, members, now)
+                newer = replace(session.cart, version=session.cart.version + 1)
+                save_cart(connection, session, newer)
+                quoted = Quoted(quote, view_cart(newer, (*started.rows, *settled), now))
             elif session is None or session.cart.cart_id != started.session.cart.cart_id:
                 useless += [row for row in settled if row.state is State.RESERVED]
             owed = self._releases.owe(connection, useless, accept_language=options.accept_language)
         self._release(owed, end)
         return quoted
 
-    def _quote(
-        self,
-        connection: Connection,
-        session: Session,
-        started: _Started,
-        settled: Sequence[Reservation],
-        unanswered: Mapping[str, Reason],
-        options: ReserveOptions,
-        now: datetime,
-    ) -> Quoted:
-        rows = [*started.plan.keep, *settled]
-        members = options if started.asked else _kept(connection, session, options)
-        quote = make_quote(new_id(), session.cart, rows, unanswered, members)
-        add_quote(connection, session.id, quote, now=now)
-        newer = replace(session.cart, version=session.cart.version + 1)
-        save_cart(connection, session, newer)
-        return Quoted(quote, view_cart(newer, (*started.rows, *settled), now))
-
     def _release(self, owed: Sequence[OwedCall], end: float) -> None:
         """Send releases within a part of the time that is left; the worker has the rest."""
         share = self._settings.reserve_timeout * RELEASE_SHARE
         self._delivery.attempt_all(owed, limit=min(share, end - time.monotonic()))
-
-    def _keep_quote(
-        self,
-        connection: Connection,
-        session: Session,
-        plan: Plan,
-        options: ReserveOptions,
-        now: datetime,
-    ) -> Quote:
-        """Return the last quote if it is still the same, else a new one of what is reserved."""
-        last = find_quote(connection, session.id)
-        members = options if last is None else options.over(last.options)
-        quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
-        if last is not None and says_the_same(last, quote):
-            return last
-        add_quote(connection, session.id, quote, now=now)
-        return quote
 
     def _quote_what_is_held(self, session_id: str, options: ReserveOptions) -> Quoted:
         """Quote what is reserved already; another request holds the lease for the rest."""
@@ -274,9 +240,8 @@ class QuoteMaker:
             rows = rows_of_session(connection, session.id, OPEN_STATES)
             plan = self._plan(session, rows, now)
             busy = {line.item.cart_item_id: Reason.BUSY for line in plan.ask}
-            members = _kept(connection, session, options)
-            quote = make_quote(new_id(), session.cart, plan.keep, busy, members)
-            add_quote(connection, session.id, quote, now=now)
+            members = _kept(find_quote(connection, session.id), options)
+            quote = _add_quote(connection, session, plan.keep, busy, members, now)
         return Quoted(quote, view_cart(session.cart, rows, now))
 
 
@@ -316,10 +281,22 @@ def _ask_for(
     return replace(row, accepted_price=accepted_price(line, stale, options.accept_prices))
 
 
-def _kept(connection: Connection, session: Session, options: ReserveOptions) -> ReserveOptions:
+def _kept(last: Quote | None, options: ReserveOptions) -> ReserveOptions:
     """Return the options of a quote for which nothing new was reserved.
 
     What is reserved was asked for with the last quote's options. This reserve's own are added.
     """
-    last = find_quote(connection, session.id)
     return options if last is None else options.over(last.options)
+
+
+def _add_quote(
+    connection: Connection,
+    session: Session,
+    rows: Sequence[Reservation],
+    reasons: Mapping[str, Reason],
+    options: ReserveOptions,
+    now: datetime,
+) -> Quote:
+    quote = make_quote(new_id(), session.cart, rows, reasons, options)
+    add_quote(connection, session.id, quote, now=now)
+    return quote

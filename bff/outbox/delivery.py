@@ -86,18 +86,10 @@ class Delivery:
             self.attempt(one, limit=end - time.monotonic())
 
     def attempt(self, owed: OwedCall, *, limit: float, renews: bool = True) -> Order | None:
-        """Make one attempt at a claimed row, and settle it.
+        """Make one attempt at a claimed row, and settle it, within ``limit`` seconds.
 
-        Args:
-            owed: The claimed row.
-            limit: How many seconds it may take.
-            renews: A confirm's items may have to be reserved again first.
-
-        Returns:
-            The order, if the call settled it.
-
-        Raises:
-            StoreUnavailable: The outcome could not be written.
+        Returns the order, if the call settled it. ``renews``: a confirm's items may have to be
+        reserved again first.
         """
         end = time.monotonic() + limit
         share = min(limit * SETTLING_SHARE, LONGEST_SHARE)
@@ -109,21 +101,10 @@ class Delivery:
     def make(
         self, owed: OwedCall, *, limit: float | None = None, renews: bool = True
     ) -> Answered | None:
-        """Make the call of a claimed row.
+        """Make the call of a claimed row; None when nothing was sent.
 
         Any other error than ``StoreUnavailable`` is an outcome too. Otherwise the row would come
         back for ever, and never reach its deadline.
-
-        Args:
-            owed: The claimed row.
-            limit: How many seconds it may take. None: the ``confirm_timeout`` setting.
-            renews: A confirm's items may have to be reserved again first.
-
-        Returns:
-            What is to be settled. None: nothing was sent.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now.
         """
         end = time.monotonic() + (self._settings.confirm_timeout if limit is None else limit)
         try:
@@ -181,17 +162,9 @@ class Delivery:
         return bool(lapsed)
 
     def settle(self, answered: Answered, *, wait: float | None = None) -> Order | None:
-        """Settle one call. An outcome that cannot be written counts as unknown, and is retried.
+        """Settle one call, and return the order if it settled one.
 
-        Args:
-            answered: The call and its outcome.
-            wait: See ``Store.write``.
-
-        Returns:
-            The order, if the call settled it.
-
-        Raises:
-            StoreUnavailable: The outcome could not be written.
+        An outcome that cannot be written counts as unknown, and the call is retried.
         """
         try:
             return self._settle_one(answered, wait)
@@ -214,15 +187,9 @@ class Delivery:
     def settle_and_claim(
         self, answered: Sequence[Answered], *, claim: int, due_by: datetime | None = None
     ) -> list[Claimed]:
-        """Settle calls, and claim rows that are due, in one transaction.
+        """Settle calls, and claim up to ``claim`` due rows, in one transaction.
 
-        Args:
-            answered: The calls to settle.
-            claim: At most so many rows are claimed.
-            due_by: See ``Outbox.claim``.
-
-        Raises:
-            StoreUnavailable: Nothing was written.
+        ``due_by``: see ``Outbox.claim``.
         """
         if not answered and not self._is_due(claim, due_by):
             return []

@@ -42,12 +42,7 @@ def may_be_lapsed(owed: OwedCall, outcome: Outcome) -> bool:
 
 
 def lapsed_by(refusal: Refused, rows: Sequence[Reservation]) -> list[Reservation]:
-    """Return the rows that a refusal as expired names, or all with a reservation if it names none.
-
-    Args:
-        refusal: Rokt's refusal of the confirm.
-        rows: The rows that the confirm is about.
-    """
+    """Return the rows that a refusal as expired names, or all reserved ones if it names none."""
     held = [
         row for row in rows if row.state is State.CONFIRMING and row.item_reservation_id is not None
     ]

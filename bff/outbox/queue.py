@@ -53,10 +53,6 @@ class OwedCall:
     """A row of the outbox, mostly a claimed one.
 
     Attributes:
-        id: The row's id.
-        call: The call, with its fixed bytes.
-        session_id: Our id of the shopper's session.
-        order_id: The order that it is about. None for a release.
         subjects: The ids of the reservation rows that it is about.
         attempts: How often it was attempted, with the attempt under way.
         unknown: An earlier attempt may have taken effect.
@@ -78,14 +74,10 @@ class OwedCall:
 
 
 def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:
-    """Return the seconds to wait after this many attempts.
+    """Return the seconds to wait after this many attempts. Pure.
 
-    The wait doubles from one second to a quarter of an hour. It is never less than Rokt asked for.
-
-    Args:
-        attempts: How many attempts were made.
-        retry_after: The seconds of Rokt's ``Retry-After``. None: it sent none.
-        jitter: From 0 to 1; takes away up to half of the wait, so that rows spread out.
+    The wait doubles from one second to a quarter of an hour. ``jitter``, from 0 to 1, takes away up
+    to half of it, so that rows spread out. It is never less than Rokt's ``Retry-After``.
     """
     wait = min(FIRST_WAIT * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT)
     return max(wait * (1 - jitter / 2), retry_after or 0.0)
@@ -108,16 +100,10 @@ class Outbox:
         deadline: datetime | None = None,
         claimed: bool = False,
     ) -> OwedCall:
-        """Insert a row.
+        """Insert a row about these reservation rows, or about an order.
 
-        Args:
-            connection: The transaction.
-            call: The call.
-            rows: The reservation rows that it is about. They may be none if there is an order.
-            order: The order that it is about.
-            deadline: When it is given up. None: after the ``confirm_deadline`` setting.
-            claimed: The caller attempts it at once, and holds its lease. Otherwise, and when the
-                attempt is never made, the worker claims it.
+        ``deadline`` None: after the setting ``confirm_deadline``. ``claimed``: the caller holds the
+        lease, and attempts the call at once. If it never does, the worker claims the row.
         """
         now = self._clock()
         token = new_id()
@@ -178,11 +164,8 @@ class Outbox:
     ) -> list[OwedCall]:
         """Claim the rows that are due longest. Attempt them at once.
 
-        Args:
-            connection: The transaction.
-            most: At most so many rows.
-            due_by: Only rows that were due then, or never attempted. A row that was attempted since
-                is due later, so one who keeps to one time gets no row twice.
+        ``due_by``: only rows that were due then, or never attempted. A row that was attempted since
+        is due later, so a caller who keeps to one time gets no row twice.
         """
         if most <= 0:
             return []
@@ -224,14 +207,8 @@ class Outbox:
     ) -> bool:
         """Give a row back for a later attempt. False: the lease is lost.
 
-        The last attempt is at the deadline, however long Rokt asked to wait.
-
-        Args:
-            connection: The transaction.
-            owed: The claimed row.
-            retry_after: The seconds of Rokt's ``Retry-After``.
-            unknown: This attempt may have taken effect.
-            last_error: What went wrong, for people.
+        The last attempt is at the deadline, however long Rokt asked to wait. ``unknown``: this
+        attempt may have taken effect.
         """
         now = self._clock()
         wait = backoff(owed.attempts, retry_after, random.random())  # noqa: S311 - spreads load

@@ -36,14 +36,7 @@ class Releases:
 
         A shopper's reserved row becomes *released*; one that is not reserved any more is left
         alone. Other rows keep their state: a rejected one that Rokt holds something for, and an
-        order's.
-
-        Args:
-            connection: The transaction.
-            rows: The rows to give back.
-            attributes: What Rokt is told of the shopper.
-            accept_language: The shopper's language.
-            claimed: The caller attempts the calls at once.
+        order's. ``claimed``: the caller attempts the calls at once.
         """
         groups: dict[tuple[str, str], list[Reservation]] = {}
         for row in rows:

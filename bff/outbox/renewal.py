@@ -48,11 +48,9 @@ NOT_RESERVED = "an item could not be reserved again at its price"
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A confirm after its renewal.
+    """A confirm after its renewal. ``owed``: the call to send now, if any.
 
-    Attributes:
-        owed: The call to send now. None: nothing is to be sent now.
-        is_news: The order's status changed, or an item was lost: listeners are told.
+    ``is_news``: the order's status changed, or an item was lost, so listeners are told.
     """
 
     owed: OwedCall | None
@@ -64,8 +62,6 @@ class _Renewed:
     """What is reserved again.
 
     Attributes:
-        order: The paid order.
-        gone: Its items whose reservations are gone.
         doubted: The cart item ids that Rokt may hold by a reserve without a response.
         notes: Row id → the row in the state *asked* that records this reserve.
     """
@@ -99,10 +95,6 @@ class Renewal:
 
         Nothing is to be sent when Rokt gave no response (the row is postponed), or when no item is
         left to confirm (the row is closed).
-
-        Args:
-            owed: The claimed confirm.
-            limit: How many seconds it may take.
         """
         with self._store.read() as connection:
             order = find_order(connection, owed.order_id or "")
@@ -267,10 +259,7 @@ def is_as_good(grant: Reservation, row: Reservation) -> bool:
 def may_hold(doubted: frozenset[str], row: Reservation, answer: Reservation) -> bool:
     """Return whether Rokt may refuse an item because an unanswered reserve holds it. Pure.
 
-    Args:
-        doubted: The cart item ids of reserves without a response.
-        row: The order's item.
-        answer: The same row as Rokt's response to this reserve says.
+    ``answer``: the same row as Rokt's response to this reserve says.
     """
     if row.item.cart_item_id not in doubted:
         return False

@@ -52,11 +52,7 @@ class SenderPool:
     def step(self, due_by: datetime | None = None) -> bool:
         """Settle calls that ended, and send rows that are due. False: there was nothing to do.
 
-        Args:
-            due_by: See ``Outbox.claim``.
-
-        Raises:
-            StoreUnavailable: The outcomes are written by a later step.
+        After ``StoreUnavailable`` the outcomes are written by a later step.
         """
         self._settle(claim=True, due_by=due_by)
         if not self._under_way:

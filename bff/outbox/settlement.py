@@ -33,12 +33,9 @@ PARTLY_CONFIRMED = "Rokt confirmed the order without some of its items"
 
 @dataclass(frozen=True, slots=True)
 class SettledOrder:
-    """An order after one of its calls was settled.
+    """An order and its items after one of its calls was settled.
 
-    Attributes:
-        order: Its row as it is now.
-        rows: Its items as they are now.
-        is_news: Its status changed, or another item needs a refund: listeners are told.
+    ``is_news``: its status changed, or another item needs a refund, so listeners are told.
     """
 
     order: OrderRow

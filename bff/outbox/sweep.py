@@ -87,12 +87,8 @@ def is_abandoned(
 ) -> bool:
     """Return whether a reservation will not be paid for any more. Pure.
 
-    Args:
-        row: The reservation.
-        session: Its session. None: it was purged.
-        now: The current time.
-        grace: How long a reservation is kept after the session's end or the cart's last change.
-        idle: How long after its last change a session ends.
+    ``session`` None: it was purged. ``idle``: how long after its last change a session ends.
+    ``grace``: how long a reservation is kept after that, or after the cart's last change.
     """
     if session is None:
         return True

@@ -21,18 +21,14 @@ from bff.outbox.senders import SenderPool
 
 log = logging.getLogger(__name__)
 
-
 # How many seconds the loop rests when nothing is due. A shopper who waits on the thanks page sees
 # the confirmation within a second or two, and an idle database has two queries a second.
 REST = 0.5
 
-
 # Reservations last minutes, so half a minute more for an abandoned one matters little.
 SWEEP_EVERY = 30.0
 
-
 PURGE_EVERY = 3600.0
-
 
 # Work in bounded steps: each ``next`` does one, and returns how many rows it changed.
 Steps = Callable[[], Iterator[int]]
@@ -88,11 +84,7 @@ class Worker:
                     stop.wait(REST)
 
     def start(self) -> Callable[[], None]:
-        """Run in a thread.
-
-        Returns:
-            A function that stops it, and returns when the calls under way have ended.
-        """
+        """Run in a thread. The result stops it, and returns when the calls under way have ended."""
         stop = threading.Event()
         thread = threading.Thread(target=self.run, args=[stop], name="rokt-bff worker")
         thread.start()
@@ -104,16 +96,9 @@ class Worker:
         return end
 
     def deliver_once(self, stop: threading.Event) -> tuple[int, int]:
-        """Sweep, then attempt once each call that is due.
+        """Sweep, then attempt once each call that is due; return how many items and calls.
 
-        Args:
-            stop: Ends it early; the calls under way are finished.
-
-        Returns:
-            How many items were given back, and how many calls were attempted.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now.
+        ``stop`` ends it early, after the calls under way.
         """
         given_back = self._all_of(self._sweep, stop)
         due_by = self._clock()
@@ -123,13 +108,9 @@ class Worker:
         return given_back, pool.attempts
 
     def purge_once(self) -> tuple[int, int]:
-        """Sweep, then purge: a session is not purged while Rokt holds an item for it.
+        """Sweep, then purge; return how many items were given back, and rows deleted.
 
-        Returns:
-            How many items were given back, and how many rows were deleted.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now.
+        A session is not purged while Rokt holds an item for it.
         """
         never = threading.Event()
         return self._all_of(self._sweep, never), self._all_of(self._purge, never)

@@ -34,14 +34,7 @@ def new_id() -> str:
 
 
 class Store:
-    """One database. Many threads and processes may use it at once.
-
-    Args:
-        url: SQLAlchemy's URL of a SQLite or PostgreSQL database.
-
-    Raises:
-        ConfigError: The driver of the URL is not installed.
-    """
+    """One database, by URL. Many threads and processes may use it at once."""
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
@@ -60,11 +53,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run queries on one consistent state.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now.
-        """
+        """Run queries on one consistent state."""
         with translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 # Else each query would see a state of its own. SQLite does so by itself.
@@ -77,11 +66,8 @@ class Store:
     def write(self, *, wait: float | None = None) -> Iterator[Connection]:
         """Run one transaction. It is durable when the block ends, or nothing has changed.
 
-        Args:
-            wait: How many seconds to wait for a lock, if less than usual.
-
-        Raises:
-            StoreUnavailable: The database cannot be used right now, or a lock was not free.
+        ``wait``: how many seconds to wait for a lock, if less than usual. Raises
+        ``StoreUnavailable`` when a lock was not free, or the database cannot be used.
         """
         usual = engines.LOCK_SECONDS
         wait = usual if wait is None else min(max(wait, 0.0), usual)
@@ -101,8 +87,7 @@ class Store:
     def create_schema(self) -> bool:
         """Create the tables in an empty database. False: they exist already.
 
-        Raises:
-            SchemaMismatch: The tables are of another version; see ``migrate``.
+        Raises ``SchemaMismatch`` when they are of another version; see ``migrate``.
         """
         with self.write() as connection:
             if schema.is_empty(connection):
@@ -113,8 +98,7 @@ class Store:
     def migrate(self) -> bool:
         """Create the tables, or migrate them to this version. False: they are up to date.
 
-        Raises:
-            SchemaMismatch: The tables are newer, or belong to another program.
+        Raises ``SchemaMismatch`` when they are newer, or belong to another program.
         """
         with self.write() as connection:
             return schema.migrate(connection)
@@ -132,10 +116,8 @@ class Store:
 # PostgreSQL: no such table, no such column.
 _MISSING = frozenset({"42P01", "42703"})
 
-
 # SQLite has one code for all of these.
 _MISSING_WORDS = ("no such table", "no such column", "has no column")
-
 
 # PostgreSQL: insufficient privilege.
 _UNUSABLE = frozenset({"42501"})

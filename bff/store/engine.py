@@ -26,13 +26,10 @@ from sqlalchemy.exc import DisconnectionError
 # milliseconds; a shopper waits longer than this for no page.
 LOCK_SECONDS = 5.0
 
-
 LOGGING_NAME = "rokt_bff"
-
 
 # The execution option of a transaction that writes: how many seconds it may wait for a lock.
 WRITE = "rokt_bff_write"
-
 
 Identity = tuple[int, int]
 

@@ -62,12 +62,7 @@ PAYS_BY_OLD_HANDLE = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whose payment it is.
-
-    Attributes:
-        session_id: The session that pays.
-        quote_id: The quote that is paid for. None: the session's last one.
-    """
+    """Whose payment it is. ``quote_id`` None: the session's last quote is paid for."""
 
     session_id: str
     quote_id: str | None

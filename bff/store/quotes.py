@@ -45,18 +45,9 @@ def keep_quote(
 ) -> Quote | None:
     """Give a quote a known id, and delete the session's other quotes.
 
-    A repeated instant purchase must be charged once. So its quote keeps its id, and its total.
-
-    Args:
-        connection: The transaction.
-        session_id: The session of the instant purchase.
-        quote_id: The id that the quote gets.
-        quote: The new quote. None: the items cannot be had as the shopper saw them.
-        now: The current time.
-
-    Returns:
-        The quote with that id. None: there is none, or the total differs from the first one, which
-        may have been charged already.
+    A repeated instant purchase must be charged once. So None is returned when the total differs
+    from the first quote's, which may have been charged already. ``quote`` None: the items cannot be
+    had as the shopper saw them.
     """
     get_session(connection, session_id)  # locks it
     first = find_quote(connection, session_id, quote_id)

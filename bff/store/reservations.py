@@ -91,14 +91,9 @@ def rows_by_id(connection: Connection, ids: Iterable[str]) -> tuple[Reservation,
 def rows_to_sweep(
     connection: Connection, *, after: str, granted_before: datetime, now: datetime, most: int
 ) -> tuple[Reservation, ...]:
-    """Return reserved rows that have expired, or that are old enough to be given back.
+    """Return reserved rows that have expired, or that were granted before a time.
 
-    Args:
-        connection: The transaction.
-        after: Only rows with a greater id: the last one of the batch before.
-        granted_before: A row that Rokt granted after this is too young.
-        now: The current time.
-        most: At most so many rows, sorted by their ids.
+    Sorted by their ids; ``after`` is the last id of the batch before.
     """
     rows = reservations.c
     query = (

@@ -19,17 +19,13 @@ from bff.errors import SchemaMismatch
 
 CURE = "Run `flask rokt init-db` (or `rokt-bff init-db`) on it."
 
-
 NO_TABLES = f"The database has no tables of rokt-bff. {CURE}"
-
 
 # Alembic's default name may be used by the shop's own migrations.
 VERSION_TABLE = "rokt_bff_version"
 
-
 # An arbitrary number. Two servers that start at once migrate one after the other.
 _ADVISORY_LOCK = 7_065_831_842
-
 
 # In the order in which servers lock rows (see ``bff.store.database``). A migration by itself locks
 # tables in another order, and would be a deadlock with a running server.
@@ -41,10 +37,8 @@ _WRITERS_KEPT_OUT = text(
 def migrate(connection: Connection) -> bool:
     """Create or migrate the tables, in the caller's transaction. False: they are up to date.
 
-    Writes from running servers wait until it finishes; reads do not wait.
-
-    Raises:
-        SchemaMismatch: The tables are newer, or belong to another program.
+    Writes from running servers wait until it finishes; reads do not wait. Raises
+    ``SchemaMismatch`` when the tables are newer, or belong to another program.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})

@@ -20,15 +20,9 @@ from bff.store.tables import sessions
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A shopper's session as stored.
+    """A shopper's session as stored. ``id`` is not a secret.
 
-    Attributes:
-        id: Our id of it, which is not a secret.
-        cart: The held cart.
-        rokt_session_id: Rokt's session id: the Web SDK's, or ours until the page sends one.
-        created_at: When it started.
-        expires_at: When it ends, unless a change moves that.
-        lease_until: Until when another request calls Rokt for it. None: none does.
+    ``lease_until``: until when a request calls Rokt for it, if one does.
     """
 
     id: str

@@ -65,7 +65,6 @@ class Amount(TypeDecorator[Decimal]):
 
 metadata = MetaData()
 
-
 sessions = Table(
     "sessions",
     metadata,
@@ -105,7 +104,6 @@ quotes = Table(
     Index("quotes_of_session", "session_id", "number", unique=True),
 )
 
-
 reservations = Table(
     "reservations",
     metadata,
@@ -137,7 +135,6 @@ reservations = Table(
     Index("reservations_by_state", "state", "created_at"),
 )
 
-
 orders = Table(
     "orders",
     metadata,
@@ -160,7 +157,6 @@ orders = Table(
     # For the doctor and the purge: nearly all orders are confirmed, and few of them are old.
     Index("orders_by_status", "status", "created_at"),
 )
-
 
 outbox = Table(
     "outbox",
