@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from bff.cli import main
 from bff.store.tables import sessions
 from tests.support.commands import rokt
 from tests.support.databases import drop_tables
@@ -145,16 +147,18 @@ def test_the_flask_command_has_it_in_a_shop_that_did_nothing_for_it(
 
 
 def test_the_commands_work_on_the_standalone_servers_settings(
-    emulator: Client, tmp_path: Path
+    emulator: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = settings_for(emulator.url)
     early = ran(ROKT_BFF, "deliver", "--once", folder=tmp_path, environ=environ)
     assert early.returncode == 1
     assert "init-db" in early.stderr
-    for arguments in (["init-db"], ["purge"], ["redrive", "--all"], ["deliver", "--once"],
-                      ["doctor"]):  # fmt: skip
-        done = ran(ROKT_BFF, *arguments, folder=tmp_path, environ=environ)
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    created = ran(ROKT_BFF, "init-db", folder=tmp_path, environ=environ)
+    assert created.returncode == 0, created.stderr
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["purge"], ["redrive", "--all"], ["deliver", "--once"], ["doctor"]):
+        done = CliRunner().invoke(main, arguments, env=environ)
+        assert done.exit_code == 0, f"{arguments}: {done.output}"
     connection = sqlite3.connect(tmp_path / "rokt-bff.db")
     assert ("sessions",) in connection.execute("SELECT name FROM sqlite_master").fetchall()
     connection.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from werkzeug.test import TestResponse
 
 from bff.web.guard import Caller, caller_of
 from bff.web.scripts import SCRIPTS
+from tests.support.emulator_client import Client
 from tests.support.shop import SERVER, Shop, ok
 
 PARTNER = "https://tickets.example"
@@ -19,15 +20,19 @@ PATHS = ["/session", "/cart/updates", "/cart/reserve", "/cart/release", "/placem
 CORS = "Access-Control-"
 
 
-@pytest.fixture
-def shop(make_shop: Callable[..., Shop]) -> Shop:
-    shop = make_shop(origins=f"{PARTNER}, {OTHER}")
+@pytest.fixture(scope="module")
+def shop(running_emulator: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One shop for all: what a page elsewhere is told changes nothing in it."""
+    running_emulator.reset()
+    folder = tmp_path_factory.mktemp("shop")
+    shop = Shop(running_emulator, folder, {"ROKT_BFF_ORIGINS": f"{PARTNER}, {OTHER}"})
 
     @shop.app.get("/shop")
     def page() -> str:
         return "the shop"
 
-    return shop
+    yield shop
+    shop.close()
 
 
 def cors_of(answer: TestResponse) -> dict[str, str]:
@@ -149,7 +154,7 @@ def test_a_bug_can_be_read_as_an_error_by_an_allowed_origin(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(shop.parts.checkout), "open_session", lambda _: 1 / 0)
-    shop.app.config.update(TESTING=False)
+    monkeypatch.setitem(shop.app.config, "TESTING", False)
     answer = shop.app.test_client().post("/rokt/session", json={}, headers=PAGE)
     assert answer.status_code == 500
     assert cors_of(answer)["Allow-Origin"] == PARTNER

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask, got_request_exception
 
+from tests.support.emulator_client import Client
 from tests.support.responses import problem_of
 from tests.support.shop import BRIDGE, SERVER, Shop, Shopper, bearer
 
@@ -29,6 +30,17 @@ def with_pages_of_its_own(shop: Shop) -> None:
     @app.get("/shop/broken")
     def broken() -> str:
         raise RuntimeError(SECRET)
+
+
+@pytest.fixture(scope="module")
+def with_pages(
+    running_emulator: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A shop with error pages, for calls that change nothing."""
+    shop = Shop(running_emulator, tmp_path_factory.mktemp("shop"))
+    with_pages_of_its_own(shop)
+    yield shop
+    shop.close()
 
 
 @pytest.mark.parametrize(
@@ -57,16 +69,15 @@ def with_pages_of_its_own(shop: Shop) -> None:
     ],
 )
 def test_what_is_not_there_is_a_problem_document_even_in_a_shop_with_error_pages(
-    shop: Shop, method: str, path: str, status: int, code: str
+    with_pages: Shop, method: str, path: str, status: int, code: str
 ) -> None:
-    with_pages_of_its_own(shop)
-    answer = shop.app.test_client().open(path, method=method, headers=BRIDGE)
+    answer = with_pages.app.test_client().open(path, method=method, headers=BRIDGE)
     assert problem_of(answer, status)["code"] == code
     assert "Location" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
     if status == 405:
         assert answer.headers["Allow"] in {"GET, HEAD", "POST"}
-        listed = shop.app.test_client().options(path).headers["Allow"]
+        listed = with_pages.app.test_client().options(path).headers["Allow"]
         assert listed == f"{answer.headers['Allow']}, OPTIONS"
 
 
