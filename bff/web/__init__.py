@@ -3,7 +3,7 @@
 Read in this order:
 
 - ``views``: the endpoints, each with who may call it, its body and its response.
-- ``operation``: the decorator on a view, which reads the body and writes the response.
+- ``blueprint``: the decorator on a view, which reads the body and writes the response; errors.
 - ``guard``: who may call, by cookie, handle or server key, and from which page.
 - ``shopper``: the shopper of a request: cookie, handle, language.
 - ``runtime``: the parts of one app, in ``app.extensions``.

@@ -1,16 +1,14 @@
-"""The blueprint: browser endpoints, server endpoints, service endpoints.
+"""The endpoints: those of browsers, of servers, and of the service itself.
 
-Every request passes the guard before its view runs. Errors under our own prefix, and no others,
-become problem documents, so the shop's own error pages stay as they are.
+A view's docstring is its summary and description in the OpenAPI document.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
-from flask import Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, default_exceptions
+from flask import Response, g
 
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
@@ -18,13 +16,11 @@ from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Cart
 from bff.checkout.checkout import EMPTY_CART
 from bff.checkout.instant_purchase import BegunPurchase
-from bff.errors import BffError, Unauthorized
+from bff.errors import Unauthorized
 from bff.rokt.placements import Placements, PlacementsRequest
-from bff.web.catch_all import add_catch_all, methods_here
-from bff.web.guard import Access, Caller, admit, caller_of
+from bff.web.blueprint import blueprint as blueprint  # handed on, with its endpoints
+from bff.web.guard import Access, Caller
 from bff.web.openapi import document
-from bff.web.operation import OperationBlueprint
-from bff.web.problems import http_problem_response, problem_response
 from bff.web.rate_limits import Limit
 from bff.web.runtime import runtime
 from bff.web.schemas.instant_purchase import PurchaseBody, read_purchase
@@ -54,47 +50,6 @@ from bff.web.shopper import (
     request_handle,
     shopper_language,
 )
-
-blueprint = OperationBlueprint("rokt_bff", __name__)
-blueprint.record(add_catch_all)
-
-
-@blueprint.before_request
-def guard() -> None:
-    """Refuse a request whose caller the view is not open to."""
-    rule = request.url_rule
-    if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-        return  # Flask and flask-cors respond, and no view runs
-    view = current_app.view_functions.get(request.endpoint or "")
-    g.rokt_bff_access = admit(caller_of(view), request, runtime())
-
-
-@blueprint.after_request
-def add_headers(response: Response) -> Response:
-    """Keep caches from storing anything but scripts; list a path's methods for OPTIONS."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if request.method == "OPTIONS" and response.status_code == 200:
-        # Flask takes the catch-all's methods for those of every path.
-        response.headers["Allow"] = ", ".join([*methods_here(), "OPTIONS"])
-    return response
-
-
-blueprint.register_error_handler(BffError, problem_response)
-# Flask prefers a shop's handler of one code (its 404 page) to a blueprint's handler of all codes,
-# so the blueprint has one for each code.
-_errors: list[Any] = [HTTPException, *default_exceptions]
-for _error in _errors:
-    blueprint.register_error_handler(_error, http_problem_response)
-
-
-@blueprint.errorhandler(Exception)
-def raise_again(error: Exception) -> NoReturn:
-    """Hand an error of our code to Flask, which logs it, notifies error trackers and responds 500.
-
-    Without this a shop's own handler of every exception would respond with a page.
-    """
-    raise error
 
 
 @blueprint.operation("GET", "/cart", Caller.BROWSER, response=CartSchema)

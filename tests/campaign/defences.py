@@ -41,11 +41,11 @@ DEFENCES: Mapping[str, Defence] = {
         "return Access()", f"{GUARD}a_view_that_does_not_say_whose_it_is_is_closed",
     ),
     "the blueprint asks the guard": _line(
-        "web/views.py", "g.rokt_bff_access = admit(caller_of(view), request, runtime())",
+        "web/blueprint.py", "g.rokt_bff_access = admit(caller_of(view), request, runtime())",
         "g.rokt_bff_access = Access(by_cookie=True)", WALK,
     ),
     "a view that answers OPTIONS is asked too": _line(
-        "web/views.py",
+        "web/blueprint.py",
         'if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):',
         'if request.method == "OPTIONS":',
         f"{GUARD}a_view_that_answers_options_itself_passes_the_guard_too",
@@ -402,7 +402,7 @@ DEFENCES: Mapping[str, Defence] = {
         f"{HEADERS}what_is_not_a_request_is_refused_and_not_repeated",
     ),
     "no redirect to a name that the caller chose": _line(
-        "web/operation.py",
+        "web/blueprint.py",
         "merge_slashes=False,  # a redirect would go to the Host that the caller named", "",
         f"{PROBLEMS}nobody_is_sent_on_to_a_path_of_ours",
     ),

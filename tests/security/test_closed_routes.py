@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bff.server.serve import create_app
-from bff.web import guard, views
+from bff.web import blueprint, guard
 from bff.web.guard import Caller, opened_to
 from bff.web.runtime import runtime
 from tests.support.emulator_client import Client
@@ -158,5 +158,5 @@ def test_the_walk_finds_a_blueprint_that_does_not_ask_the_guard(
 ) -> None:
     shop.app.testing = False  # a view that misses the guard's word is no crash of this test
     keys, body = prepared(shopper)
-    shop.app.before_request_funcs["rokt_bff"].remove(views.guard)
+    shop.app.before_request_funcs["rokt_bff"].remove(blueprint.guard)
     assert walk(shop.app, keys, body, "/cart/updates", "/orders")[0]

@@ -14,9 +14,9 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from bff.web.blueprint import JSON, Operation, View
 from bff.web.guard import BRIDGE_HEADER, Caller
 from bff.web.openapi.json_schema import EXTRA_VALUE, ONE_SPELLING, as_json_schema
-from bff.web.operation import JSON, Operation, View
 from bff.web.schemas.responses import ProblemSchema
 from bff.web.schemas.sdk_items import ItemId, SdkItem
 

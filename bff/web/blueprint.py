@@ -1,17 +1,25 @@
-"""The decorator that describes an endpoint on its view, and serves it by that description."""
+"""The blueprint: the decorator that describes and serves an endpoint, the guard, errors, headers.
+
+Every request passes the guard before its view runs. Errors under our own prefix, and no others,
+become problem documents, so the shop's own error pages stay as they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, current_app, g, jsonify, request
 from marshmallow import Schema
+from werkzeug.exceptions import HTTPException, default_exceptions
 
-from bff.web.guard import Caller, opened_to
+from bff.errors import BffError
+from bff.web.catch_all import add_catch_all, methods_here
+from bff.web.guard import Caller, admit, caller_of, opened_to
 from bff.web.json_body import read_json
+from bff.web.problems import http_problem_response, problem_response
 from bff.web.rate_limits import Limit
 from bff.web.runtime import runtime
 from bff.web.schemas.fields import Body, load
@@ -106,3 +114,45 @@ class OperationBlueprint(Blueprint):
             return respond
 
         return register
+
+
+blueprint = OperationBlueprint("rokt_bff", __name__)
+blueprint.record(add_catch_all)
+
+
+@blueprint.before_request
+def guard() -> None:
+    """Refuse a request whose caller the view is not open to."""
+    rule = request.url_rule
+    if request.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return  # Flask and flask-cors respond, and no view runs
+    view = current_app.view_functions.get(request.endpoint or "")
+    g.rokt_bff_access = admit(caller_of(view), request, runtime())
+
+
+@blueprint.after_request
+def add_headers(response: Response) -> Response:
+    """Keep caches from storing anything but scripts; list a path's methods for OPTIONS."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.method == "OPTIONS" and response.status_code == 200:
+        # Flask takes the catch-all's methods for those of every path.
+        response.headers["Allow"] = ", ".join([*methods_here(), "OPTIONS"])
+    return response
+
+
+blueprint.register_error_handler(BffError, problem_response)
+# Flask prefers a shop's handler of one code (its 404 page) to a blueprint's handler of all codes,
+# so the blueprint has one for each code.
+_errors: list[Any] = [HTTPException, *default_exceptions]
+for _error in _errors:
+    blueprint.register_error_handler(_error, http_problem_response)
+
+
+@blueprint.errorhandler(Exception)
+def raise_again(error: Exception) -> NoReturn:
+    """Hand an error of our code to Flask, which logs it, notifies error trackers and responds 500.
+
+    Without this a shop's own handler of every exception would respond with a page.
+    """
+    raise error
