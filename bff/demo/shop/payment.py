@@ -37,6 +37,7 @@ from bff.demo.shop.context import (
     sync_tickets,
 )
 from bff.demo.shop.formats import money
+from bff.demo.shop.orders import ShopOrder
 from bff.demo.shopper import shopper
 from bff.demo.timeline import captions
 
@@ -101,7 +102,7 @@ def pay() -> ResponseReturnValue:
     token = request.form.get("form_token", "")
     before = parts().orders.of_form(token, shopper())
     if before is not None and before.status != "declined":
-        return redirect(url_for("orders.thanks", order_id=before.order_id), 303)
+        return _to_thanks(before)
     chosen = basket()
     if not chosen.lines:
         return redirect(url_for("shop.cart"), 303)
@@ -111,9 +112,9 @@ def pay() -> ResponseReturnValue:
         return _page(chosen, quote, card), 422
     if request.form.get("shown", "") != _shown(chosen, quote):
         # A concurrent post of the same form may have bought the cart meanwhile.
-        ahead = parts().orders.of_form(token, shopper())
-        if ahead is not None and ahead.status != "declined":
-            return redirect(url_for("orders.thanks", order_id=ahead.order_id), 303)
+        other = parts().orders.of_form(token, shopper())
+        if other is not None and other.status != "declined":
+            return _to_thanks(other)
         return _page(chosen, quote, card, CHANGED), 409
     if not token or len(token) > 64 or before is not None:
         return _page(chosen, quote, card, DECLINED if before else CHANGED), 409
@@ -128,7 +129,7 @@ def pay() -> ResponseReturnValue:
         texts.left_out(quote, held_cart()),
     )
     if not is_new:  # a concurrent post of the same form stored it first
-        return redirect(url_for("orders.thanks", order_id=order.order_id), 303)
+        return _to_thanks(order)
     if card.declined:
         parts().orders.settle(order.order_id, paid=False)
         _add_entry("card declined", captions.of_declined())
@@ -138,6 +139,10 @@ def pay() -> ResponseReturnValue:
     confirm(order.order_id, order.quote_id)
     for key in (BASKET, PLACEMENTS, ACCEPTED):
         session.pop(key, None)
+    return _to_thanks(order)
+
+
+def _to_thanks(order: ShopOrder) -> ResponseReturnValue:
     return redirect(url_for("orders.thanks", order_id=order.order_id), 303)
 
 

@@ -5,7 +5,7 @@ Rokt's own texts never reach the page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,6 +13,37 @@ from bff import Cart, Item, Order, PriceChange, Quote, Rejected
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 PASSING = frozenset({"unreachable", "busy"})
+
+# The title, text and tone of an extra by its status.
+_STATES: Mapping[str, tuple[str, str, str]] = {
+    "confirmed": ("Confirmed", "The provider has your booking.", "good"),
+    "cancelling": (
+        "Being canceled",
+        "We are asking the provider. Once they agree, what you paid for it goes back to your card "
+        "ending in {card}.",
+        "wait",
+    ),
+    "cancelled": (
+        "Canceled",
+        "What you paid for it goes back to your card ending in {card}.",
+        "over",
+    ),
+    "refund_needed": (
+        "Not available after all",
+        "We are sorry. What you paid for it goes back to your card ending in {card}. Your tickets "
+        "are not affected.",
+        "bad",
+    ),
+}
+_CONFIRMING = (
+    "Being confirmed",
+    "Paid. The provider has not answered yet. This page updates by itself.",
+    "wait",
+)
+_STANDS = (
+    "You asked to cancel it, but the provider refused. Your booking stands, and nothing is "
+    "refunded."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,42 +200,13 @@ def item_states(order: Order, card: str, asked: frozenset[str] = frozenset()) ->
 
 
 def _item_state(item: Item, card: str, was_asked: bool) -> ItemState:
-    back = f"goes back to your card ending in {card}."
-    match item.status:
-        case "confirmed" if was_asked:
-            return ItemState(
-                item,
-                "Confirmed",
-                "You asked to cancel it, but the provider refused. Your booking stands, and "
-                "nothing is refunded.",
-                "good",
-                can_cancel=True,
-            )
-        case "confirmed":
-            return ItemState(
-                item, "Confirmed", "The provider has your booking.", "good", can_cancel=True
-            )
-        case "cancelling":
-            return ItemState(
-                item,
-                "Being canceled",
-                f"We are asking the provider. Once they agree, what you paid for it {back}",
-                "wait",
-            )
-        case "cancelled":
-            return ItemState(item, "Canceled", f"What you paid for it {back}", "over", is_void=True)
-        case "refund_needed":
-            return ItemState(
-                item,
-                "Not available after all",
-                f"We are sorry. What you paid for it {back} Your tickets are not affected.",
-                "bad",
-                is_void=True,
-            )
-        case _:
-            return ItemState(
-                item,
-                "Being confirmed",
-                "Paid. The provider has not answered yet. This page updates by itself.",
-                "wait",
-            )
+    title, text, tone = _STATES.get(item.status, _CONFIRMING)
+    is_confirmed = item.status == "confirmed"
+    return ItemState(
+        item,
+        title,
+        _STANDS if is_confirmed and was_asked else text.format(card=card),
+        tone,
+        can_cancel=is_confirmed,
+        is_void=item.status in ("cancelled", "refund_needed"),
+    )

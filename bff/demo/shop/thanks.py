@@ -33,7 +33,6 @@ OrderPair = tuple[ShopOrder, Order | None]  # the shop's order and the BFF's
 PURCHASE_LIMIT = timedelta(hours=1)  # after that the shopper would have to enter the card again
 
 _WAITING = frozenset({"confirming", "cancelling"})
-_REFUNDED = frozenset({"cancelled", "refund_needed"})
 
 
 @orders.get("/thanks/<order_id>")
@@ -170,7 +169,7 @@ def _page(order: ShopOrder, problem: str = "") -> str:
         for item_state in item_states(upsell, one.buyer.card, parts().orders.cancels(one.order_id))
     ]
     items = [item_state.item for _, item_state in extras]
-    refund = sum((one.total_price for one in items if one.status in _REFUNDED), Decimal(0))
+    refund = sum((one.item.total_price for _, one in extras if one.is_void), Decimal(0))
     unknown = any(upsell is None and one.quote_id and one.extras > 0 for one, upsell in pairs)
     afterwards = sum((one.total for one, _ in pairs[1:]), Decimal(0))
     return render_template(

@@ -53,7 +53,7 @@ const tell = (title, text, action) => {
     button.textContent = action[0];
     button.addEventListener("click", () => action[1](button));
   }
-  find("told").append(message);
+  find("messages").append(message);
 };
 
 // ---- The summary -------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ async function hold(pressed, acceptPrices) {
   const isStored = await within(bridge.settled(), SETTLE_LIMIT_MS).then(() => true, () => false);
   const isEmpty = isStored && !bridge.cart.items.length;
   const held = isEmpty ? null : await within(bridge.reserve(acceptPrices && { acceptPrices }), HOLD_LIMIT_MS).catch(() => null);
-  find("told").replaceChildren();
+  find("messages").replaceChildren();
   if (!held && !isEmpty) {
     tell(
       "Your extras could not be held just now",
@@ -209,7 +209,7 @@ const unavailable = () => {
 
 const back = () => {
   quote = null;
-  for (const id of ["problem", "told"]) find(id).replaceChildren();
+  for (const id of ["problem", "messages"]) find(id).replaceChildren();
   find("until").hidden = true;
   show("extras");
   if (!placeholder.childElementCount) offer();
