@@ -2,7 +2,8 @@
 
 Read in this order:
 
-- ``queue``: the rows: owe, claim by a lease, postpone, close; and the backoff
+- ``queue``: the rows: owe, claim by a lease, postpone, close
+- ``backoff``: how long a row waits between its attempts
 - ``delivery``: one attempt at an owed call
 - ``settlement``: what an outcome does to the row, the order and its items
 - ``order_status``: an order as it stands, and the listeners that are told of it

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Row
 from bff.cart.order import OrderRow
 from bff.cart.reservation import Reservation
 from bff.config.settings import Settings
+from bff.outbox.backoff import backoff
 from bff.rokt.calls import PATHS, Call, Kind
 from bff.store.clock import shared
 from bff.store.database import new_id
@@ -32,10 +33,6 @@ from bff.store.tables import outbox
 # Longer than the longest call (``confirm_timeout`` is at most 20 s), so that a live process still
 # holds it when the response comes. Short enough that a killed server's calls go on soon.
 LEASE = timedelta(seconds=30)
-
-FIRST_WAIT = 1.0
-# A quarter of an hour: an outage of a day then costs a hundred attempts, not a hundred thousand.
-LONGEST_WAIT = 900.0
 
 
 class RowState(StrEnum):
@@ -71,16 +68,6 @@ class OwedCall:
     deadline: datetime
     token: str = field(repr=False)
     until: float = math.inf
-
-
-def backoff(attempts: int, retry_after: float | None, jitter: float) -> float:
-    """Return the seconds to wait after this many attempts. Pure.
-
-    The wait doubles from one second to a quarter of an hour. ``jitter``, from 0 to 1, takes away up
-    to half of it, so that rows spread out. It is never less than Rokt's ``Retry-After``.
-    """
-    wait = min(FIRST_WAIT * 2.0 ** min(attempts - 1, 20), LONGEST_WAIT)
-    return max(wait * (1 - jitter / 2), retry_after or 0.0)
 
 
 class Outbox:

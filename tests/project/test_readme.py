@@ -73,7 +73,7 @@ RULES = [
     ("cancel", "web/guard.py", "Caller.SERVER"),
     ("cancel", "web/views.py", "Caller.SERVER"),
     ("removal", "cart/held_cart.py", "removed_id"),
-    ("backoff", "outbox/queue.py", "def backoff"),
+    ("backoff", "outbox/backoff.py", "def backoff"),
     ("redacted", "rokt/redaction.py", "def "),
     ("tables", "store/tables.py", "Table("),
     ("session", "checkout/checkout.py", "LONGEST_SESSION"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bff.outbox.queue import LONGEST_WAIT, backoff
+from bff.outbox.backoff import LONGEST_WAIT, backoff
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3, 9, 10, 11, 12, 100, 5000])
