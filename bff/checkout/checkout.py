@@ -40,11 +40,9 @@ from bff.store.sessions import (
     create_session,
     find_session,
     save_cart,
+    session_expiry,
     set_rokt_session,
 )
-
-# A session in use stays live, but not for ever: a leaked handle is worthless then.
-LONGEST_SESSION = timedelta(days=30)
 
 # What the column stores.
 LONGEST_ORDER_ID = 128
@@ -74,6 +72,7 @@ class Checkout:
         cancellation: Cancellation,
     ) -> None:
         self._settings = settings
+        self._idle = timedelta(seconds=settings.session_seconds)
         self._store = store
         self._api = api
         self._clock = clock
@@ -92,10 +91,11 @@ class Checkout:
         ``SessionMoved`` when a login was faster.
         """
         now = self._clock()
+        expires_at = session_expiry(now, now, self._idle)
         handle = first_handle or new_handle()
         try:
             with self._store.write() as connection:
-                create_session(connection, handle, now=now, expires_at=self._expiry(now, now))
+                create_session(connection, handle, now=now, expires_at=expires_at)
                 refuse_moved(connection, handle, now)  # after the insert, which waits for a login
         except IntegrityError:
             with self._store.read() as connection:
@@ -258,7 +258,7 @@ class Checkout:
                     session,
                     changed,
                     rokt_session_id=rokt_session_id,
-                    expires_at=self._expiry(session.created_at, now),
+                    expires_at=session_expiry(session.created_at, now, self._idle),
                 ):
                     view = self._view(connection, replace(session, cart=changed))
                     break
@@ -280,7 +280,3 @@ class Checkout:
         if session is None:
             raise Unauthorized("This session has ended.")
         return session
-
-    def _expiry(self, created_at: datetime, now: datetime) -> datetime:
-        idle = now + timedelta(seconds=self._settings.session_seconds)
-        return min(idle, created_at + LONGEST_SESSION)

@@ -17,6 +17,9 @@ from bff.store.documents import dump_cart, load_cart
 from bff.store.handles import hash_handle
 from bff.store.tables import sessions
 
+# A session in use ends too, so a leaked handle does not work for ever.
+LONGEST_SESSION = timedelta(days=30)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -31,6 +34,11 @@ class Session:
     created_at: datetime
     expires_at: datetime
     lease_until: datetime | None
+
+
+def session_expiry(created_at: datetime, now: datetime, idle: timedelta) -> datetime:
+    """Return when a session that changes now expires: after ``idle``, or ``LONGEST_SESSION``."""
+    return min(now + idle, created_at + LONGEST_SESSION)
 
 
 def create_session(

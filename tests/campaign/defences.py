@@ -161,7 +161,8 @@ DEFENCES: Mapping[str, Defence] = {
         f"{ENDS}a_session_ends_a_day_after_its_last_change",
     ),
     "a session ends for good": _line(
-        "checkout/checkout.py", "return min(idle, created_at + LONGEST_SESSION)", "return idle",
+        "store/sessions.py", "return min(now + idle, created_at + LONGEST_SESSION)",
+        "return now + idle",
         f"{ENDS}a_session_that_is_used_every_day_ends_after_thirty",
     ),
     "the cookie is signed": _line(

@@ -76,7 +76,7 @@ RULES = [
     ("backoff", "outbox/backoff.py", "def backoff"),
     ("redacted", "rokt/redaction.py", "def "),
     ("tables", "store/tables.py", "Table("),
-    ("session", "checkout/checkout.py", "LONGEST_SESSION"),
+    ("session", "store/sessions.py", "def session_expiry"),
     ("session", "ops/purge.py", "sessions"),
     ("script_tag", "extension/upsells.py", "def script_tag"),
     ("script_tag", "web/scripts.py", "integrity="),

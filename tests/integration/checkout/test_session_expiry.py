@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bff.checkout.checkout import LONGEST_SESSION
+from bff.store.sessions import LONGEST_SESSION
 from tests.support.responses import problem_of
 from tests.support.shop import Shop, bearer, ok
 
