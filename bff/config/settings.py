@@ -33,9 +33,7 @@ class Settings:
     api_key: str = _setting("", readers.header, "Rokt's secret API key. Required.", secret=True)
     tag_id: str = _setting("", readers.header, "Your Rokt tag (account) id. Required.")
     api_url: str = _setting(
-        "https://api.rokt.com",
-        readers.url,
-        "Address of Rokt's server API. It may be `http://` on this machine only.",
+        "https://api.rokt.com", readers.url, "Rokt's server API; `http://` on this machine only."
     )
     account_id: str = _setting(
         "", readers.text, "Account id of the Web SDK. If set, pages load Rokt's own launcher."
@@ -59,18 +57,13 @@ class Settings:
         secret=True,
     )
     server_key_previous: str = _setting(
-        "",
-        readers.server_key,
-        "Previous key. It stays valid while you change the key.",
-        secret=True,
+        "", readers.server_key, "Previous key, valid while you change the key.", secret=True
     )
     origins: tuple[str, ...] = _setting(
         (), readers.origins, "Exact origins of pages on other sites, separated by commas."
     )
     default_currency: str = _setting(
-        "",
-        readers.currency,
-        "Currency of items without one (the SDK's `$`). If empty, they are refused.",
+        "", readers.currency, "Currency of items without one (`$`). If empty, they are refused."
     )
     confirm_unreserved: bool = _setting(
         False, readers.switch, "Confirm held items that were never reserved, by quantity."
