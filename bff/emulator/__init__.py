@@ -8,7 +8,8 @@ Read in this order:
 - `settings.py`: the settings and the default catalogue.
 - `errors.py`, `json_body.py`: error bodies, and the reader of request bodies.
 - `records.py`, `stock.py`: reservations, orders, and the free stock.
-- `rejection.py`, `confirmation.py`: the rules of reserve and confirm. Pure.
+- `rejection.py`: the rules of reserve. Pure.
+- `confirmation.py`: the rules of confirm, release and cancel. Pure.
 - `state.py`: the memory, under one lock.
 - `api.py`: the five endpoints of the Cart API.
 - `faults.py`, `fault_effects.py`, `wire.py`: what can go wrong with a call, on purpose.

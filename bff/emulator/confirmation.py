@@ -1,4 +1,4 @@
-"""The lines of a confirm request, and the checks on each. Pure.
+"""The lines of a confirm request, and the checks of confirm, release and cancel. Pure.
 
 A line confirms a reservation (`itemReservationId`), or buys by quantity what was never reserved. A
 line with a reservation may repeat quantity and prices. Then they must equal the locked ones.
@@ -14,7 +14,7 @@ from typing import Any
 from bff.emulator.errors import ApiFault, Code
 from bff.emulator.records import Order, Reservation
 from bff.emulator.rejection import ItemFault, new_reservation_id
-from bff.emulator.settings import CatalogItem
+from bff.emulator.settings import CatalogItem, Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,27 @@ def confirm_error(found: Reservation, line: ConfirmLine, order_id: str) -> Code 
     if line.unit_price not in (None, found.unit_price) or line.total_price not in (None, total):
         return Code.PRICE_MISMATCH
     return None
+
+
+def release_error(found: Reservation, repeat: Repeat) -> Code | None:
+    """Return why this reservation cannot be released, or None. `repeat` is the setting."""
+    match found.state:
+        case "reserved":
+            return None
+        case "lapsed":
+            return Code.RESERVATION_EXPIRED
+        case "released":
+            return Code.ALREADY_RELEASED if repeat == "error" else None
+    return Code.ALREADY_CONFIRMED
+
+
+def cancel_error(found: Reservation, item: CatalogItem | None, repeat: Repeat) -> Code | None:
+    """Return why this item cannot be canceled, or None. `repeat` is the setting."""
+    if found.state == "cancelled":
+        return Code.ALREADY_CANCELLED if repeat == "error" else None
+    if found.state != "confirmed":
+        return Code.NOT_CONFIRMED
+    return Code.CANCEL_REFUSED if item and item.refuse_cancel else None
 
 
 def new_sale(

@@ -166,10 +166,10 @@ def reserve_body(
                 items.append(item)
                 code = decision.reason or Code.ITEM_REJECTED
                 faults.append(ApiFault(code, error_value(decision, settings)))
-    answer: dict[str, Any] = {"cartId": cart_id, "items": items}
+    body: dict[str, Any] = {"cartId": cart_id, "items": items}
     if faults:
-        answer["errors"] = [fault.to_json() for fault in faults]
-    return answer
+        body["errors"] = [fault.to_json() for fault in faults]
+    return body
 
 
 def _unreserved(decision: Decision, expires_at: datetime) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from bff.emulator.confirmation import ConfirmLine, Purchase, confirm_error, new_order, new_sale
+from bff.emulator.confirmation import (
+    ConfirmLine,
+    Purchase,
+    cancel_error,
+    confirm_error,
+    new_order,
+    new_sale,
+    release_error,
+)
 from bff.emulator.errors import ApiError, ApiFault, Code
 from bff.emulator.records import Order, Reservation, rokt_time
 from bff.emulator.rejection import (
@@ -37,7 +45,11 @@ from bff.emulator.stock import CatalogChange, Stock
 
 
 class State:
-    """The memory of one emulator. Thread-safe."""
+    """The memory of one emulator. Thread-safe.
+
+    `reserve`, `confirm` and `release` return the body of the response and whether anything changed.
+    These methods and `cancel` raise `ApiError` to refuse a call.
+    """
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._first = settings
@@ -98,14 +110,7 @@ class State:
     def reserve(
         self, cart_id: str, session_id: str, lines: Sequence[ReserveLine], item_fault: ItemFault
     ) -> tuple[dict[str, Any], bool]:
-        """Reserve the lines as far as possible.
-
-        Returns:
-            The body, and whether anything was reserved.
-
-        Raises:
-            ApiError: The form of a rejected line makes the whole request a 422.
-        """
+        """Reserve the lines as far as possible."""
         with self._lock:
             self._expire()
             settings = self.settings
@@ -135,14 +140,7 @@ class State:
             return reserve_body(cart_id, outcomes, expires_at, settings), effect
 
     def confirm(self, purchase: Purchase, item_fault: ItemFault) -> tuple[dict[str, Any], bool]:
-        """Confirm all lines or none.
-
-        Returns:
-            The body, and whether anything changed.
-
-        Raises:
-            ApiError: A line cannot be confirmed.
-        """
+        """Confirm all lines or none."""
         with self._lock:
             self._expire()
             order = self._orders.get(purchase.order_id)
@@ -187,14 +185,7 @@ class State:
     def release(
         self, cart_id: str, lines: Sequence[tuple[str, str]]
     ) -> tuple[dict[str, Any], bool]:
-        """Release all lines or none. A line is (cartItemId, itemReservationId).
-
-        Returns:
-            The body, and whether anything changed.
-
-        Raises:
-            ApiError: A line cannot be released.
-        """
+        """Release all lines or none. A line is (cartItemId, itemReservationId)."""
         with self._lock:
             self._expire()
             faults: list[ApiFault] = []
@@ -206,14 +197,11 @@ class State:
                     faults.append(ApiFault(Code.RESERVATION_NOT_FOUND, value))
                     continue
                 found.release_calls += 1
-                if found.state == "reserved":
+                code = release_error(found, self.settings.repeat_release)
+                if code:
+                    faults.append(ApiFault(code, found.names))
+                elif found.state == "reserved":
                     fresh.append(found)
-                elif found.state == "lapsed":
-                    faults.append(ApiFault(Code.RESERVATION_EXPIRED, found.names))
-                elif found.state != "released":
-                    faults.append(ApiFault(Code.ALREADY_CONFIRMED, found.names))
-                elif self.settings.repeat_release == "error":
-                    faults.append(ApiFault(Code.ALREADY_RELEASED, found.names))
             if faults:
                 raise ApiError(422, "The items cannot be released.", faults)
             for reservation in fresh:
@@ -223,14 +211,7 @@ class State:
             return {"cartId": cart_id, "items": items}, bool(fresh)
 
     def cancel(self, reservation_id: str) -> bool:
-        """Cancel a confirmed item.
-
-        Returns:
-            Whether this call canceled it.
-
-        Raises:
-            ApiError: The item cannot be canceled.
-        """
+        """Cancel a confirmed item. Returns whether this call canceled it."""
         with self._lock:
             self._expire()
             found = self._reservations.get(reservation_id)
@@ -238,14 +219,11 @@ class State:
                 raise _no_cancel(Code.RESERVATION_NOT_FOUND, {"itemReservationId": reservation_id})
             found.cancel_calls += 1
             item = self._stock.items.get(found.catalog_item_id)
+            code = cancel_error(found, item, self.settings.repeat_cancel)
+            if code:
+                raise _no_cancel(code, found.names)
             if found.state == "cancelled":
-                if self.settings.repeat_cancel == "ok":
-                    return False
-                raise _no_cancel(Code.ALREADY_CANCELLED, found.names)
-            if found.state != "confirmed":
-                raise _no_cancel(Code.NOT_CONFIRMED, found.names)
-            if item and item.refuse_cancel:
-                raise _no_cancel(Code.CANCEL_REFUSED, found.names)
+                return False
             found.state = "cancelled"
             found.cancelled += 1
             self._stock.give_back(found)
