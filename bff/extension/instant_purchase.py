@@ -1,7 +1,7 @@
-"""The shop's own route for instant purchases: guarded like ours, answered as the placement waits.
+"""Serves an instant purchase on the shop's own route, with our guard and limits.
 
-The shop's function charges; everything around it is here. For a partner's backend, which charges
-elsewhere, ``bff.views`` has ``POST /purchases``.
+The shop's function charges; everything around it is here. A partner's server, which charges by
+itself, calls ``POST /purchases`` in ``bff.web.views``.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def _buy(
 
 
 def _alarm(quote: Quote, error: BffError) -> None:
-    """Say that money was taken for nothing, which only the shop can give back."""
+    """Log that money was taken without an order, which only the shop can refund."""
     sums = ", ".join(f"{total} {currency}" for currency, total in quote.totals.items())
     log.error(
-        "an instant purchase was charged (quote %s, %s), and there is no order of it: %s",
+        "an instant purchase was charged without an order (quote %s, %s): %s. Refund the charge.",
         quote.quote_id,
         sums,
         error.code,

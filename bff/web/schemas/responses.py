@@ -7,6 +7,7 @@ digits. Times are RFC 3339 in UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump, validate
@@ -39,25 +40,15 @@ def _field(kind: type[fields.Field[Any]], description: str, *arguments: Any, **o
     return member(kind, description, *arguments, **{"required": True} | options)
 
 
-def _text(description: str, **options: Any) -> Any:
-    return _field(fields.String, description, **options)
+_text = partial(_field, fields.String)
+_number = partial(_field, fields.Integer)
+_amount = partial(_field, fields.Decimal, as_string=True)
+_time = partial(_field, fields.AwareDateTime, allow_none=True)
 
 
 def _word(description: str, words: Iterable[str], **options: Any) -> Any:
     listed = validate.OneOf([str(word) for word in words])
     return _text(description, validate=listed, **options)
-
-
-def _number(description: str, **options: Any) -> Any:
-    return _field(fields.Integer, description, **options)
-
-
-def _amount(description: str, **options: Any) -> Any:
-    return _field(fields.Decimal, description, as_string=True, **options)
-
-
-def _time(description: str, **options: Any) -> Any:
-    return _field(fields.AwareDateTime, description, allow_none=True, **options)
 
 
 def _list(inner: type[Schema], description: str) -> Any:
