@@ -46,6 +46,7 @@ def raw_server(serve: Callable[[RawServer, socket.socket], None]) -> Iterator[Ra
     listener = socket.create_server(("127.0.0.1", 0))
     server = RawServer(f"http://127.0.0.1:{listener.getsockname()[1]}", threading.Event())
     threads: list[threading.Thread] = []
+    accepted: list[socket.socket] = []
 
     def one(connection: socket.socket) -> None:
         with connection, suppress(OSError):  # a client that hangs up is what many tests are for
@@ -56,6 +57,7 @@ def raw_server(serve: Callable[[RawServer, socket.socket], None]) -> Iterator[Ra
             while True:
                 connection, _ = listener.accept()
                 server.connections += 1
+                accepted.append(connection)
                 threads.append(threading.Thread(target=one, args=[connection]))
                 threads[-1].start()
 
@@ -68,5 +70,9 @@ def raw_server(serve: Callable[[RawServer, socket.socket], None]) -> Iterator[Ra
         listener.shutdown(socket.SHUT_RDWR)
         accepting.join()
         listener.close()
+        for connection in accepted:
+            with suppress(OSError):  # most are closed already
+                # A client that reads no more would keep a thread in its sendall for minutes.
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
