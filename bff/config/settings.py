@@ -133,22 +133,22 @@ class Settings:
     )
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    def read(cls, config: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
         """Read the settings from a Flask config.
 
         Args:
             config: The config; keys without ``PREFIX`` are ignored.
 
         Returns:
-            The settings, and a sentence for each problem: a missing, unknown or invalid key. An
-            invalid setting has its default.
+            The settings, and key → sentence for each missing, unknown or invalid key. An invalid
+            setting has its default.
         """
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
-        problems = [
-            f"{key} is not a setting of rokt-bff.{_suggestion(key, known)}"
+        problems = {
+            key: f"{key} is not a setting of rokt-bff.{_suggestion(key, known)}"
             for key in sorted(config)
             if key.startswith(PREFIX) and key not in known
-        ]
+        }
         values: dict[str, Any] = {}
         for key, f in known.items():
             if key not in config:
@@ -156,14 +156,14 @@ class Settings:
             try:
                 values[f.name] = f.metadata["reader"](config[key])
             except ValueError as error:
-                problems.append(f"{key} {error}.")
+                problems[key] = f"{key} {error}."
         for name, meaning in (
             ("api_key", "the secret key that Rokt gave you"),
             ("tag_id", "your Rokt tag id, such as 253_439d21r21r21321"),
         ):
             key = PREFIX + name.upper()
-            if not values.get(name) and not any(p.startswith(key + " ") for p in problems):
-                problems.append(
+            if not values.get(name) and key not in problems:
+                problems[key] = (
                     f"{key} is missing: set it to {meaning} (in the environment: {key} for "
                     f"rokt-bff, FLASK_{key} for a shop that reads it by from_prefixed_env)."
                 )

@@ -26,8 +26,8 @@ def read_settings(app: Flask, host: str | None) -> Settings:
     Raises:
         ConfigError: Settings are missing, wrong or insecure; it names every one.
     """
-    settings, problems = Settings.read(app.config)
-    wrong = {problem.split(" ")[0] for problem in problems}
+    settings, wrong = Settings.read(app.config)
+    problems = [*wrong.values()]
     problems.extend(insecure(settings, app.config, host, wrong))
     if not app.secret_key:
         problems.append(

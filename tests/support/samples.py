@@ -95,7 +95,7 @@ def read_settings(**settings: Any) -> Settings:
     given = {"api_key": "key", "tag_id": "tag"} | settings
     read, problems = Settings.read({PREFIX + name.upper(): given[name] for name in given})
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([*problems.values()])
     return read
 
 

@@ -23,7 +23,7 @@ def test_two_settings_are_enough() -> None:
 def test_other_keys_of_the_shop_are_none_of_ours() -> None:
     config = {"ROKT_BFF_API_KEY": "a", "ROKT_BFF_TAG_ID": "b", "ROKT": 1, "SECRET_KEY": "c"}
     settings, problems = Settings.read(config)
-    assert (settings.tag_id, problems) == ("b", [])
+    assert (settings.tag_id, problems) == ("b", {})
 
 
 def test_every_problem_is_named_at_once() -> None:
@@ -36,8 +36,10 @@ def test_every_problem_is_named_at_once() -> None:
         "ROKT_BFF_SANDBOX": "perhaps",
     }
     _, problems = Settings.read(config)
-    assert sorted(text.split()[0] for text in problems) == sorted([*config, "ROKT_BFF_API_KEY"])
-    assert all(text in str(ConfigError(problems)) for text in problems)
+    assert sorted(problems) == sorted([*config, "ROKT_BFF_API_KEY"])
+    assert all(text.startswith(f"{key} ") for key, text in problems.items())
+    every = [*problems.values()]
+    assert all(text in str(ConfigError(every)) for text in every)
 
 
 def test_an_unknown_key_is_told_which_ones_there_are() -> None:
