@@ -82,7 +82,16 @@ class BffError(Exception):
 
     @classmethod
     def of_http(cls, status: int, name: str, detail: str) -> Self:
-        """Make an error of HTTP's own name for it, such as 404 and ``Not Found``."""
+        """Make an error of an HTTP status.
+
+        Args:
+            status: The status, such as 404.
+            name: Its name, such as ``Not Found``. The error's code is made of it.
+            detail: The text for people.
+
+        Returns:
+            The error.
+        """
         error = cls(detail)
         error.code = name.lower().replace(" ", "_")
         error.status = status

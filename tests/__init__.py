@@ -1,4 +1,4 @@
-"""The tests, in folders by what a test needs: see the README, \"The code\"."""
+"""The tests, in folders by what a test needs: see "The code" in the README."""
 
 from pathlib import Path
 

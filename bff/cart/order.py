@@ -14,7 +14,14 @@ from bff.cart.shown_cart import Item, totals_of, view_reservation
 
 
 class OrderStatus(StrEnum):
-    """Where an order's upsell stands."""
+    """Where an order's upsell stands.
+
+    Attributes:
+        CONFIRMING: Rokt has not confirmed it yet. The confirm is owed, and is retried.
+        CONFIRMED: Rokt has confirmed it.
+        REFUND_NEEDED: At least one paid item cannot be had. Give the money back.
+        CANCELLED: All its items are cancelled.
+    """
 
     CONFIRMING = "confirming"
     CONFIRMED = "confirmed"

@@ -22,12 +22,27 @@ HELD = "held"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line as it stands. ``status``: ``held`` or a ``State``; ``reason`` says why not.
+    """One item of a cart, a quote or an order.
 
-    In a cart, ``quantity`` and the prices are what the shopper asked for and saw. What Rokt's
-    answer makes of that stands beside them: ``available`` of ``quantity`` can be had (None: all
-    of it), each for ``locked_price`` (None: as seen). In a quote or an order, quantity and prices
-    are what Rokt granted and locked, and these two say nothing.
+    In a cart, the quantity and the prices are what the shopper wanted and saw. In a quote or an
+    order, they are what Rokt granted and locked.
+
+    Attributes:
+        cart_item_id: The SDK's id of the line.
+        catalog_item_id: The product.
+        name: The product's name.
+        description: The product's description.
+        quantity: How many.
+        unit_price: The price of one.
+        total_price: The price of all.
+        currency: The currency's code in ISO 4217.
+        status: ``held``, or a value of ``State``.
+        linked_product_id: The SKU of the shop's product that the item belongs to.
+        quantity_must_be_synchronized: Whether its quantity follows that product's.
+        reserved_until: When the reservation expires. None: it is not reserved, or has no end.
+        reason: Why it cannot be had: a value of ``Reason``.
+        available: In a cart, how many of ``quantity`` can be had. None: all.
+        locked_price: In a cart, the unit price that Rokt locked. None: as seen.
     """
 
     cart_item_id: str
@@ -49,10 +64,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """What the shopper holds. ``cart_id`` is None for who has no session yet.
+    """What the shopper holds.
 
-    ``totals``: currency → sum of what they would pay as it stands, for what is available: what
-    Rokt locked where it has, else what they saw.
+    Attributes:
+        cart_id: The cart's id. None: the shopper has no session yet.
+        version: Grows with each change.
+        items: The held items.
+        totals: Currency → sum of what is available, at the price that Rokt locked, else as seen.
+        removed: The products that the shopper removed.
     """
 
     cart_id: str | None

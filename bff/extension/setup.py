@@ -1,9 +1,8 @@
-"""What ``init_app`` does with a shop's app: its settings, its tables, and Flask-WTF beside it."""
+"""The parts of ``init_app``: the app's settings, its tables, and Flask-WTF beside it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,16 +14,15 @@ from bff.errors import ConfigError, SchemaMismatch, StoreUnavailable
 from bff.store import schema
 from bff.store.database import Store
 
+log = logging.getLogger(__name__)
+
+_COMMAND = "rokt_bff.command"
+
 
 def read_settings(app: Flask, host: str | None) -> Settings:
-    """Return the app's settings.
+    """Return the app's settings. Raises ``ConfigError``, which names every problem.
 
-    Args:
-        app: The shop's app.
-        host: The address of the standalone server, if it is one.
-
-    Raises:
-        ConfigError: Settings are missing, wrong or insecure; it names every one.
+    ``host`` is the address of the standalone server, None for a shop.
     """
     settings, wrong = Settings.read(app.config)
     problems = [*wrong.values()]
@@ -48,10 +46,9 @@ def default_database(app: Flask) -> str:
 
 
 def exempt_from_csrf(app: Flask, blueprint: Blueprint) -> None:
-    """Exempt our blueprint from Flask-WTF's CSRFProtect, which looks for a form's token.
+    """Exempt our blueprint from Flask-WTF's CSRFProtect, because the guard has its own checks.
 
-    The guard has proofs of its own. CSRFProtect may be initialised after us, so this happens at the
-    first request.
+    CSRFProtect may be initialised after us, so this happens at the first request.
     """
 
     def exempt(_app: Flask) -> None:
@@ -63,49 +60,31 @@ def exempt_from_csrf(app: Flask, blueprint: Blueprint) -> None:
     request_started.connect(exempt, app, weak=False)
 
 
-log = logging.getLogger(__name__)
+def check_tables(store: Store, *, create: bool, warn_if_none: bool) -> None:
+    """Check the tables when the app starts, except under our commands, which do it themselves.
 
-
-_COMMAND = "rokt_bff.command"
-
-
-def check_tables(store: Store, *, warn_if_none: bool) -> None:
-    """Check the tables when the app starts, but not under our commands, which check by themselves.
+    Leaves no connection open, because a server may fork later. Raises ``SchemaMismatch`` for
+    tables of another version. A database that cannot be reached is only logged.
 
     Args:
         store: The database.
+        create: Create the tables in an empty database.
         warn_if_none: Log a warning, with the cure, if the database has no tables.
-
-    Raises:
-        SchemaMismatch: The tables are of another version.
     """
-
-    def look() -> None:
-        if not _is_empty(store):
-            with store.read() as connection:
-                schema.check(connection)
-        elif warn_if_none:
-            log.warning("%s Until then no upsell can be sold.", schema.NO_TABLES)
-
-    _at_start(store, look)
-
-
-def create_tables(store: Store) -> None:
-    """Create the tables in an empty database, otherwise check them as ``check_tables`` does."""
-    _at_start(store, store.create_schema)
-
-
-def _at_start(store: Store, look: Callable[[], object]) -> None:
-    """Run a check, and leave no connection open: a server may fork after its app was made."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_COMMAND):
         return
     try:
-        look()
+        if create:
+            store.create_schema()
+        elif not _is_empty(store):
+            store.check_schema()
+        elif warn_if_none:
+            log.warning("%s Until then no upsell can be sold.", schema.NO_TABLES)
     except SchemaMismatch:
         raise
     except StoreUnavailable as error:
-        log.warning("the tables were not checked: %s", error)
+        log.warning("The tables were not checked: %s", error)
     finally:
         store.engine.dispose()
 

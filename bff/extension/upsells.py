@@ -1,7 +1,4 @@
-"""``Upsells``: the Flask extension, which wires an app. Its verbs are in ``bff.extension.verbs``.
-
-``build`` makes all parts of one app, and joins them.
-"""
+"""``Upsells``: the Flask extension. ``build`` makes all parts of one app, and joins them."""
 
 from __future__ import annotations
 
@@ -18,10 +15,10 @@ from bff.checkout.instant_purchase import InstantPurchases
 from bff.checkout.reserve import QuoteMaker
 from bff.config.security import secure_cookies
 from bff.config.settings import Settings
-from bff.extension.csp import sources
+from bff.extension.csp import SELF, sources
+from bff.extension.order_verbs import OrderVerbs
 from bff.extension.setup import (
     check_tables,
-    create_tables,
     default_database,
     exempt_from_csrf,
     read_settings,
@@ -60,16 +57,8 @@ def build(
 ) -> Runtime:
     """Make the parts of one app, and join them.
 
-    The worker has a bulkhead of its own. Shoppers who wait for a hanging Rokt must not keep paid
-    orders from being delivered, and a backlog of those must not keep shoppers waiting.
-
-    Args:
-        settings: The settings.
-        store: The database.
-        api: The client of Rokt's Cart API.
-        clock: Returns the current time.
-        listener: Is told of carts and orders.
-        secure_cookies: Our cookies are sent over TLS only.
+    The worker has a bulkhead of its own. Requests that wait for a hanging Rokt must not keep paid
+    orders from being delivered, and the delivery of a backlog must not slow down requests.
     """
     outbox = Outbox(settings, clock)
     releases = Releases(outbox)
@@ -79,16 +68,7 @@ def build(
     confirmation = Confirmation(settings, store, clock, outbox, releases, in_line, listener)
     cancellation = Cancellation(settings, store, settlement, in_line)
     checkout = Checkout(
-        settings,
-        store,
-        api,
-        clock,
-        listener,
-        in_line,
-        releases,
-        quotes,
-        confirmation,
-        cancellation,
+        settings, store, api, clock, listener, in_line, releases, quotes, confirmation, cancellation
     )
     senders = api.with_bulkhead(Bulkhead(SENDERS, SENDERS))
     delivery = Delivery(settings, store, senders, clock, outbox, listener)
@@ -107,12 +87,13 @@ def build(
     )
 
 
-class Upsells(Verbs):
+class Upsells(Verbs, OrderVerbs):
     """Rokt's upsell in a Flask shop.
 
     ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
     ``SECRET_KEY``, registers the blueprint, and keeps its parts in ``app.extensions["rokt_bff"]``.
-    The verbs work within a request, for the shopper whose cookie the request has.
+    The verbs work within a request, for the shopper whose cookie the request has. An error of
+    Rokt's raises nothing.
 
     Args:
         app: The app to wire. None: call ``init_app`` later.
@@ -143,7 +124,7 @@ class Upsells(Verbs):
             app: The shop's app.
 
         Raises:
-            ConfigError: Settings are missing or wrong; it names every one.
+            ConfigError: Settings are missing, invalid or insecure. It names every one.
             RuntimeError: The app is wired already.
             SchemaMismatch: The database has tables of another version.
         """
@@ -152,11 +133,8 @@ class Upsells(Verbs):
         settings = read_settings(app, self._host)
         signals = Signals(app)
         store = Store(settings.database_url or default_database(app))
-        if self._create_tables:
-            create_tables(store)
-        else:
-            # The standalone server creates its tables right after this.
-            check_tables(store, warn_if_none=self._host is None)
+        # The standalone server creates its tables right after this.
+        check_tables(store, create=self._create_tables, warn_if_none=self._host is None)
         api = CartApi(settings, self._clock, signals.call_made)
         secure = secure_cookies(settings, app.config)
         app.extensions[KEY] = build(
@@ -175,37 +153,49 @@ class Upsells(Verbs):
             app: The wired app. None: the current one.
 
         Returns:
-            False: they exist already.
+            Whether they were created. False: they exist already.
 
         Raises:
-            SchemaMismatch: They are of another version.
+            RuntimeError: The app is not wired.
+            SchemaMismatch: The tables are of another version.
+            StoreUnavailable: The database cannot be used right now.
         """
         return runtime(app).store.create_schema()
 
     def deliver_in_background(self, app: Flask) -> Callable[[], None]:
-        """Start a thread that delivers owed calls, sweeps and purges.
+        """Start a thread that delivers owed calls, releases abandoned items and purges old rows.
 
         Args:
             app: The wired app.
 
         Returns:
-            A function that stops the thread, after the calls under way.
+            A function that stops the thread after the calls under way.
+
+        Raises:
+            RuntimeError: The app is not wired.
         """
         return runtime(app).worker.start()
 
     @property
     def settings(self) -> Settings:
-        """The current app's settings."""
+        """The current app's settings.
+
+        Raises:
+            RuntimeError: The app is not wired, or there is no app context.
+        """
         return runtime().settings
 
-    def csp(self, bff: str = "'self'") -> dict[str, tuple[str, ...]]:
+    def csp(self, bff: str = SELF) -> dict[str, tuple[str, ...]]:
         """Return the sources that the pages of the upsell need in their Content-Security-Policy.
 
         Args:
             bff: Where those pages load ``bridge.js`` from: an origin for a partner's pages.
 
         Returns:
-            Directive → sources to add to it.
+            Directive → the sources to add to it.
+
+        Raises:
+            RuntimeError: The app is not wired, or there is no app context.
         """
         return sources(self.settings, bff)
 
@@ -227,8 +217,12 @@ class Upsells(Verbs):
             preload: The page's own script imports it, so the tag only preloads it.
             data: What the bridge does by itself, such as ``{"guard": "#continue"}``.
 
+        Returns:
+            The tag, safe for a template.
+
         Raises:
             KeyError: There is no such script.
+            RuntimeError: The app is not wired, or there is no app context.
         """
         tag = release().tag(script, base or self.settings.url_prefix, preload=preload, data=data)
         return Markup(tag)  # noqa: S704, it escapes what it is given

@@ -102,7 +102,7 @@ class Listener:
         outcome: str,
         status: int | None,
         request: Mapping[str, Any],
-        answer: Mapping[str, Any] | None,
+        response: Mapping[str, Any] | None,
         detail: str,
         **_more: object,
     ) -> None:
@@ -114,20 +114,20 @@ class Listener:
         if expired:
             caption = captions.of_expired(expired)
             self._timeline.add(shopper, "bff", "bff", "hold ran out", caption, at=started_at)
-        response = str(status) if status is not None else "no response"
+        ended = str(status) if status is not None else "no response"
         again = f" · attempt{_SPACE}{attempt}" if attempt > 1 else ""
         self._timeline.add(
             shopper,
             "bff",
             "rokt",
             call,
-            captions.of_call(call, outcome, answer),
-            response=f"{response} · {milliseconds:.0f}{_SPACE}ms{again}",
+            captions.of_call(call, outcome, response),
+            response=f"{ended} · {milliseconds:.0f}{_SPACE}ms{again}",
             detail={
                 "path": captions.PATH_OF_CALL.get(call, call),
                 "request": request,
                 "status": status,
-                "response": answer,
+                "response": response,
                 "outcome": outcome,
                 **({"remark": detail} if detail else {}),
             },

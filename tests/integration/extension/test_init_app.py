@@ -228,12 +228,18 @@ def test_signals_tell_what_happened_in_order(shop: Shop) -> None:
         assert call["milliseconds"] > 0
         assert call["started_at"].utcoffset() is not None
         assert call["request"]["cartId"]
-        assert isinstance(call["answer"], dict)
+        assert isinstance(call["response"], dict)
         assert "emulator-key" not in repr(call)
     refs = {told["session_ref"] for name, told in shop.heard.signals if name in ("cart", "call")}
     assert len(refs) == 1
     assert shopper.handle not in repr(shop.heard.signals)
     assert [told["order"].order_id for told in shop.heard.of("confirmed")] == ["A-1"]
+    documented = {
+        "call": upsell_call_made, "cart": upsell_cart_changed, "confirmed": upsell_confirmed
+    }  # fmt: skip
+    for name, told in shop.heard.signals:
+        doc = documented[name].__doc__ or ""
+        assert re.findall(r"^ {8}(\w+): ", doc, re.MULTILINE) == list(told)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_key_that_rokt_repeats_is_in_no_order_and_no_log(
     (call,) = [x for x in shop.heard.of("call") if x["call"] == "confirm"]
     assert call["request"]["attributes"] == {"email": MASK}
     assert call["request"]["card"] == MASK
-    codes = [error.get("code") for error in call["answer"]["errors"]]
+    codes = [error.get("code") for error in call["response"]["errors"]]
     assert codes == [None, "GONE", None]
     assert call["request"]["orderId"] == "order-1"
     assert emulator.journal()[-1]["body"]["attributes"] == {"email": MAIL}, "Rokt gets it all"

@@ -177,5 +177,11 @@ def test_wrong_products_are_refused_by_name(quantities: Any, field: str) -> None
     assert list(caught.value.errors) == [field]
 
 
+def test_an_error_s_text_names_the_first_wrong_products_only() -> None:
+    with pytest.raises(InvalidInput, match="; and 3 more") as caught:
+        check_products(dict.fromkeys("abcdefgh", -1), 999)
+    assert sorted(caught.value.errors) == [f"quantities.{name}" for name in "abcdefgh"]
+
+
 def test_as_many_products_as_are_followed_are_good() -> None:
     check_products({f"SKU-{n}": 999 for n in range(MAX_PRODUCTS)} | {}, 999)
