@@ -18,7 +18,7 @@ class Page:
 
     def __init__(self, base: str, number: int) -> None:
         parts = urlsplit(base)
-        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         self._prefix = parts.path
         self._headers = {"Rokt-Bff": "1", "Origin": ORIGIN, "Content-Type": "application/json"}
         self._number = number

@@ -46,10 +46,10 @@ class Visitor:
         self.answers: list[requests.Response] = []
 
     def get(self, path: str) -> Shown:
-        return self._shown(self.http.get(self.site + path, timeout=30))
+        return self._shown(self.http.get(self.site + path, timeout=60))
 
     def post(self, path: str, form: Mapping[str, str]) -> Shown:
-        return self._shown(self.http.post(self.site + path, data=form, timeout=30))
+        return self._shown(self.http.post(self.site + path, data=form, timeout=60))
 
     def _shown(self, answer: requests.Response) -> Shown:
         self.answers += [*answer.history, answer]
@@ -60,13 +60,13 @@ class Visitor:
         if self.handle:
             headers["Authorization"] = f"Bearer {self.handle}"
         url = f"{self.demo.url}/rokt{path}"
-        answer = requests.post(url, json=body, headers=headers, timeout=30)
+        answer = requests.post(url, json=body, headers=headers, timeout=60)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
     def add(self, catalog_item_id: str = PARKING, quantity: int = 1) -> str:
         self.handle = self.handle or self.bff("/session", {})["handle"]
-        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=30).json()["offers"]
+        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=60).json()["offers"]
         offer = next(one for one in offers if one["catalogItemId"] == catalog_item_id)
         members = ("cartItemId", "catalogItemId", "name", "description", "unitPrice", "currency")
         item = {k: offer[k] for k in members} | {"quantity": quantity}
@@ -291,9 +291,9 @@ def test_a_confirm_that_rokt_does_not_answer_shows_itself_when_it_comes(
     booked = visitor.pay(form)
     assert "Being confirmed" in booked.text
     state = f"{visitor.site}/{booked.path}/state"
-    waiting = requests.get(state, timeout=30).json()
+    waiting = requests.get(state, timeout=60).json()
     assert waiting == {"state": "Being confirmed"}
-    until(lambda: requests.get(state, timeout=30).json() == {"state": "Confirmed"}, 20)
+    until(lambda: requests.get(state, timeout=60).json() == {"state": "Confirmed"}, 20)
 
 
 def test_a_cancel_that_the_provider_refuses_leaves_the_booking(
@@ -347,7 +347,7 @@ def test_no_page_sets_a_cookie_or_shows_the_server_key_and_each_has_the_policy(
 @pytest.mark.parametrize("length", ["999999999", "-5", "five"])
 def test_a_body_that_is_no_booking_is_refused_unread(visitor: Visitor, length: str) -> None:
     host, port = visitor.site.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as raw:
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(f"POST /bookings HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
         assert b" 413 " in raw.recv(200)
 

@@ -435,7 +435,7 @@ def test_an_order_that_the_bff_did_not_take_is_told_to_it_again(
 def test_a_post_without_the_token_is_refused(demo: Demo, shopper: Shopper, path: str) -> None:
     shopper.choose_tickets(stalls="1")
     for token in ({}, {"csrf_token": "made up"}, {"csrf_token": "é"}):
-        answer = shopper.http.post(demo.url + path, data=token, timeout=30)
+        answer = shopper.http.post(demo.url + path, data=token, timeout=60)
         assert answer.status_code == 400
         assert "Please try that again" in answer.text
     assert "$64.00" in shopper.get("/cart").text
@@ -448,7 +448,7 @@ def test_every_page_carries_the_strict_policy_and_nothing_inline(
     pages = ["/", "/cart", "/extras", "/payment", "/timeline", "/nothing-here"]
     pages.append("/" + bought(shopper).path)
     for path in pages:
-        answer = shopper.http.get(demo.url + path, timeout=30)
+        answer = shopper.http.get(demo.url + path, timeout=60)
         policy = answer.headers["Content-Security-Policy"]
         assert "unsafe" not in policy
         assert "apps.rokt.com" not in policy
@@ -495,7 +495,7 @@ def test_the_timeline_tells_the_steps_without_secrets(demo: Demo, shopper: Shopp
     page = shopper.get("/timeline")
     for step in ("placements/any", "cart/updates", "reserve", "paid", "confirm", "order confirmed"):
         assert step in page.html
-    news = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=30)
+    news = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=60)
     entries = news.json()["entries"]
     calls = [entry for entry in entries if entry["target"] == "rokt"]
     assert [entry["label"] for entry in calls] == ["placements/any", "reserve", "confirm"]
@@ -507,7 +507,7 @@ def test_the_timeline_tells_the_steps_without_secrets(demo: Demo, shopper: Shopp
         assert secret not in news.text
         assert secret not in page.html
     last = news.json()["last"]
-    later = shopper.http.get(f"{demo.url}/timeline?after={last}", timeout=30).json()
+    later = shopper.http.get(f"{demo.url}/timeline?after={last}", timeout=60).json()
     assert later == {"entries": [], "last": last}
 
 
@@ -519,10 +519,10 @@ def test_a_message_of_the_sdk_that_comes_twice_is_one_entry(demo: Demo, shopper:
             f"{demo.url}/timeline/sdk",
             json={**body, "name": name},
             headers={"X-CSRFToken": token},
-            timeout=30,
+            timeout=60,
         )
         assert answer.status_code == 204
-    entries = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=30).json()["entries"]
+    entries = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=60).json()["entries"]
     doubled = "cart item message \N{MULTIPLICATION SIGN}2"
     # The third one is a click of its own: its name was there already.
     assert [entry["label"] for entry in entries] == [doubled, "cart item message"]
@@ -545,7 +545,7 @@ def test_the_timeline_takes_only_messages_that_it_knows(
 def test_a_shopper_sees_their_own_timeline_only(demo: Demo, shopper: Shopper) -> None:
     bought(shopper)
     stranger = demo.shopper()
-    assert stranger.http.get(f"{demo.url}/timeline?after=0", timeout=30).json()["entries"] == []
+    assert stranger.http.get(f"{demo.url}/timeline?after=0", timeout=60).json()["entries"] == []
     stranger.close()
 
 
@@ -605,7 +605,7 @@ def test_a_switch_leads_nowhere_else(demo: Demo, shopper: Shopper) -> None:
             f"{demo.url}/timeline/controls",
             data={"csrf_token": token, "toggle": "reset", "next": elsewhere},
             allow_redirects=False,
-            timeout=30,
+            timeout=60,
         )
         assert answer.headers["Location"] == "/timeline"
 
@@ -670,9 +670,9 @@ def test_the_command_prints_the_address_and_stops_on_a_signal(number: signal.Sig
         line = process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert url, line
-        assert requests.get(url[0], timeout=30).status_code == 200
+        assert requests.get(url[0], timeout=60).status_code == 200
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.endswith("Stopped.\n")
     assert "Traceback" not in err

@@ -86,7 +86,7 @@ def test_with_an_account_the_partner_s_page_loads_rokts_own_sdk_too(tmp_path: Pa
     server = DemoServer(tmp_path, port=0, config=REAL, partner=("127.0.0.2", 0)).start()
     assert server.partner is not None
     try:
-        page = requests.get(f"{server.partner.url}/checkout?seat=1", timeout=30)
+        page = requests.get(f"{server.partner.url}/checkout?seat=1", timeout=60)
     finally:
         server.stop()
     assert 'src="https://apps.rokt.com/wsdk/integrations/launcher.js"' in page.text

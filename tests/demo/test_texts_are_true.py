@@ -40,7 +40,7 @@ def shopper(demo: Demo) -> Iterator[Shopper]:
 
 def told(shopper: Shopper) -> list[dict[str, Any]]:
     url = f"{shopper.demo.url}/timeline?after=0"
-    entries: list[dict[str, Any]] = shopper.http.get(url, timeout=30).json()["entries"]
+    entries: list[dict[str, Any]] = shopper.http.get(url, timeout=60).json()["entries"]
     return entries
 
 
@@ -132,7 +132,7 @@ def test_a_late_call_of_an_earlier_order_does_not_open_the_new_run(
     order = thanks.path.removeprefix("thanks/")
     until(lambda: demo.calls("confirm")[-1]["status"] == 200, 20)
     stand = f"{demo.url}/orders/{order}/state"
-    until(lambda: "confirmed" in shopper.http.get(stand, timeout=30).text)
+    until(lambda: "confirmed" in shopper.http.get(stand, timeout=60).text)
     assert told(shopper) == []
     bought(shopper)
     assert [entry["label"] for entry in told(shopper)].count("confirm") == 1
@@ -272,8 +272,8 @@ def test_removing_needs_the_token_and_an_unknown_extra_changes_nothing(
     shopper.check_out()
     held = shopper.add_extra()
     url = f"{demo.url}/extras/remove"
-    assert requests.post(url, data={"cart_item_id": held}, timeout=30).status_code == 400
-    refused = shopper.http.post(url, data={"cart_item_id": held}, timeout=30)
+    assert requests.post(url, data={"cart_item_id": held}, timeout=60).status_code == 400
+    refused = shopper.http.post(url, data={"cart_item_id": held}, timeout=60)
     assert refused.status_code == 400
     assert "Please try that again" in refused.text
     shopper.get("/cart")

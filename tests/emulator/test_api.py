@@ -130,7 +130,7 @@ def test_another_path_is_a_404_and_stands_in_the_journal(emulator: Client, path:
 
 
 def test_a_doubled_slash_is_another_path(emulator: Client) -> None:
-    connection = HTTPConnection(emulator.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(emulator.url.removeprefix("http://"), timeout=60)
     with closing(connection):
         connection.request("POST", "//v1/cart/reserve", b"{}", HEADERS)
         assert connection.getresponse().status == 404
@@ -138,7 +138,7 @@ def test_a_doubled_slash_is_another_path(emulator: Client) -> None:
 
 
 def test_only_post_is_a_call(emulator: Client) -> None:
-    assert emulator.http.get(emulator.url + PATHS["reserve"], timeout=30).status_code == 404
+    assert emulator.http.get(emulator.url + PATHS["reserve"], timeout=60).status_code == 404
 
 
 # bodies
@@ -188,7 +188,7 @@ def test_a_body_of_the_wrong_shape_is_a_400_that_names_the_member(
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1]", b'{"cartId": NaN}', b"[" * 100_000, b"\xff"])
 def test_a_body_that_is_no_json_object_is_a_400(emulator: Client, raw: bytes) -> None:
-    answer = emulator.http.post(emulator.url + PATHS["any"], data=raw, headers=HEADERS, timeout=30)
+    answer = emulator.http.post(emulator.url + PATHS["any"], data=raw, headers=HEADERS, timeout=60)
     assert (answer.status_code, codes(answer)) == (400, ["INVALID_REQUEST"])
 
 

@@ -112,10 +112,10 @@ def test_an_impression_may_be_of_named_items_which_need_not_be_on_offer(emulator
 
 def test_pages_of_any_origin_may_draw_offers_and_do_nothing_else(emulator: Client) -> None:
     origin = {"Origin": "http://shop.test"}
-    offers = requests.get(f"{emulator.url}/_emulator/offers", headers=origin, timeout=30)
+    offers = requests.get(f"{emulator.url}/_emulator/offers", headers=origin, timeout=60)
     assert offers.headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in offers.headers
-    state = requests.get(f"{emulator.url}/_emulator/state", headers=origin, timeout=30)
+    state = requests.get(f"{emulator.url}/_emulator/state", headers=origin, timeout=60)
     assert "Access-Control-Allow-Origin" not in state.headers
 
 
@@ -316,7 +316,7 @@ def test_the_key_is_in_the_journal_as_a_word_alone(
 
 
 def test_the_journal_keeps_a_body_that_is_no_json_as_text(emulator: Client) -> None:
-    emulator.http.post(emulator.url + PATHS["any"], data=b"{nope", headers=HEADERS, timeout=30)
+    emulator.http.post(emulator.url + PATHS["any"], data=b"{nope", headers=HEADERS, timeout=60)
     assert emulator.journal()[0]["body"] == "{nope"
 
 

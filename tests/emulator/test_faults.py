@@ -229,7 +229,7 @@ def test_an_endless_body_goes_on(emulator: Client) -> None:
     url = emulator.url + "/v1/placements/any"
     body = {"cartId": "c", "pageIdentifier": "p"}
     headers = {"rokt-api-key": "emulator-key", "rokt-tag-id": "emulator-tag"}
-    with requests.post(url, json=body, headers=headers, stream=True, timeout=30) as answer:
+    with requests.post(url, json=body, headers=headers, stream=True, timeout=60) as answer:
         assert "Content-Length" not in answer.headers
         read = 0
         for chunk in answer.iter_content(65_536):

@@ -36,7 +36,7 @@ def emulator(server: Client) -> Client:
 def _raw(url: str, sent: bytes) -> bytes:
     """Send bytes and read until the server closes."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(sent)
         received = b""
         while chunk := connection.recv(65_536):
@@ -85,7 +85,7 @@ def test_a_request_whose_body_cannot_be_read_is_refused(
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_did_not_call(emulator: Client) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"POST /v1/placements/any HTTP/1.1\r\nContent-Length: 90\r\n\r\n{")
     assert emulator.journal() == []
 
@@ -146,7 +146,7 @@ def test_serving_in_a_thread_of_the_callers_can_be_stopped_too() -> None:
     server = EmulatorServer()
     thread = Thread(target=server.serve_forever)
     thread.start()
-    assert requests.get(server.url + "/_emulator/state", timeout=30).status_code == 200
+    assert requests.get(server.url + "/_emulator/state", timeout=60).status_code == 200
     server.stop()
     thread.join(PATIENCE)
     assert not thread.is_alive()
@@ -156,7 +156,7 @@ def test_one_that_never_served_can_be_stopped() -> None:
     server = EmulatorServer()
     server.stop()
     with pytest.raises(requests.ConnectionError):
-        requests.get(server.url, timeout=30)
+        requests.get(server.url, timeout=60)
 
 
 def test_a_port_in_use_is_an_error_at_once(emulator: Client) -> None:
@@ -179,9 +179,9 @@ def test_run_says_where_it_is_and_ends_on_a_signal(number: signal.Signals) -> No
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert found
-        assert requests.get(found[0] + "/_emulator/state", timeout=30).status_code == 200
+        assert requests.get(found[0] + "/_emulator/state", timeout=60).status_code == 200
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.endswith("Cart API emulator stopped\n")
     assert "GET /_emulator/state" in err  # the access log that was asked for
@@ -195,6 +195,6 @@ def test_it_says_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(requests.ConnectionError):
             client.any()
         url = client.url + PATHS["any"]
-        with requests.post(url, json={}, headers=HEADERS, stream=True, timeout=30) as answer:
+        with requests.post(url, json={}, headers=HEADERS, stream=True, timeout=60) as answer:
             next(answer.iter_content(1000))  # and away, in the middle of the answer
     assert capfd.readouterr() == ("", "")

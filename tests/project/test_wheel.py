@@ -89,7 +89,7 @@ def test_serve_from_the_wheel_hands_out_the_bridge(
     with from_wheel(installed, tmp_path, "serve", "--port", "0", **settings) as server:
         url = server.wait_for(r"at (http://\S+)")
         for name in SCRIPTS:
-            script = requests.get(f"{url}/static/{name}", timeout=30)
+            script = requests.get(f"{url}/static/{name}", timeout=60)
             assert script.content == (TOP / "static" / "bridge" / name).read_bytes()
 
 
@@ -97,19 +97,19 @@ def test_the_demo_from_the_wheel_shows_the_shops_pages(installed: Path, tmp_path
     ports = ("--port", "0", "--emulator-port", "0", "--partner-port", "0")
     with from_wheel(installed, tmp_path, "demo", *ports) as demo:
         shop = demo.wait_for(r"(?i)demo shop\S*\s+(http://\S+)")
-        page = requests.get(shop, timeout=30)
+        page = requests.get(shop, timeout=60)
         assert page.status_code == 200
         linked = re.findall(r'(?:href|src)="(/static/[^"?]+)', page.text)
         assert linked
         files = {"/rokt/static/bridge.js": TOP / "static" / "bridge" / "bridge.js"}
         files |= {path: TOP / path.removeprefix("/") for path in linked}
         for path, file in files.items():
-            answer = requests.get(shop + path, timeout=30)
+            answer = requests.get(shop + path, timeout=60)
             assert answer.content == file.read_bytes()
         partner = demo.wait_for(r"(?i)partner's shop\S*\s+(http://\S+)")
-        checkout = requests.get(f"{partner}/checkout?seat=1", timeout=30)
+        checkout = requests.get(f"{partner}/checkout?seat=1", timeout=60)
         assert checkout.status_code == 200
         for path in re.findall(r'(?:href|src)="(/static/[^"?]+)', checkout.text):
-            answer = requests.get(partner + path, timeout=30)
+            answer = requests.get(partner + path, timeout=60)
             name = path.removeprefix("/static/")
             assert answer.content == (TOP / "static" / "demo" / "partner" / name).read_bytes()

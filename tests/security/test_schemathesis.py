@@ -66,7 +66,7 @@ def drive(served: str, folder: Path, config: str, paths: str) -> None:
 
 def test_a_pages_endpoints_keep_to_what_is_described(served: str, tmp_path: Path) -> None:
     headers = {"Rokt-Bff": "1", "Origin": ORIGIN}
-    begun = requests.post(f"{served}/session", json={}, headers=headers, timeout=30)
+    begun = requests.post(f"{served}/session", json={}, headers=headers, timeout=60)
     headers["Authorization"] = f"Bearer {begun.json()['handle']}"
     listed = ", ".join(f'"{name}" = "{value}"' for name, value in headers.items())
     config = CONFIG.format(headers=listed, examples=EXAMPLES) + NO_IGNORED_AUTH + NO_LINKS

@@ -73,7 +73,7 @@ class Market:
         return self.call("/orders", body, SERVER)
 
     def call(self, path: str, body: object, headers: Mapping[str, str]) -> requests.Response:
-        return requests.post(f"{self.url}/rokt{path}", json=body, headers=dict(headers), timeout=30)
+        return requests.post(f"{self.url}/rokt{path}", json=body, headers=dict(headers), timeout=60)
 
     def check(self) -> None:
         """Insist that what was charged is what Rokt locked and sold, and what the shopper saw."""
@@ -121,7 +121,7 @@ class Browser:
         own = {"Origin": self.market.url, "Rokt-Bff": "1"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.post(
-            self.market.url + path, json=body or {}, headers=own | named, timeout=30
+            self.market.url + path, json=body or {}, headers=own | named, timeout=60
         )
 
     def tell(
@@ -136,7 +136,7 @@ class Browser:
 
     def cart(self) -> list[Any]:
         page = {"Sec-Fetch-Site": "same-origin", "Rokt-Bff": "1"}
-        answer = self.http.get(f"{self.market.url}/rokt/cart", headers=page, timeout=30)
+        answer = self.http.get(f"{self.market.url}/rokt/cart", headers=page, timeout=60)
         found: list[Any] = answer.json()["items"]
         return found
 

@@ -123,13 +123,13 @@ class Shopper:
         self.page = self.get("/")
 
     def get(self, path: str) -> Shown:
-        self.page = Shown(self.http.get(self.demo.url + path, timeout=30))
+        self.page = Shown(self.http.get(self.demo.url + path, timeout=60))
         return self.page
 
     def post(self, action: str, fields: Mapping[str, str] | None = None, number: int = 0) -> Shown:
         """Send the form of the page in view that posts to ``action``."""
         body = {**self.page.form(action, number), **(fields or {})}
-        self.page = Shown(self.http.post(self.demo.url + action, data=body, timeout=30))
+        self.page = Shown(self.http.post(self.demo.url + action, data=body, timeout=60))
         return self.page
 
     def choose_tickets(self, **quantities: str) -> Shown:
@@ -143,7 +143,7 @@ class Shopper:
 
     def add_extra(self, catalog_item_id: str = PARKING, quantity: int = 1) -> str:
         """Do what the page's bridge does when the shopper adds an offer; give its id."""
-        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=30).json()["offers"]
+        offers = requests.get(f"{self.demo.rokt.url}/_emulator/offers", timeout=60).json()["offers"]
         offer = next(one for one in offers if one["catalogItemId"] == catalog_item_id)
         item = {
             **{k: offer[k] for k in ("cartItemId", "catalogItemId", "name", "unitPrice")},
@@ -159,7 +159,7 @@ class Shopper:
             f"{self.demo.url}/rokt/cart/updates",
             json={"updatedItem": item, "oldItem": None, "page": str(uuid4()), "seq": 1},
             headers={"Rokt-Bff": "1", "Sec-Fetch-Site": "same-origin"},
-            timeout=30,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         found: str = offer["cartItemId"]

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 # A busy machine may take this long. A test that waits longer has failed.
-PATIENCE = 30.0
+PATIENCE = 60.0
 # What a busy machine may add to a time limit.
-SLACK = 20.0
+SLACK = 30.0
 # Far longer than any limit and that slack: only the limit can have ended it.
-FOR_EVER = 60.0
+FOR_EVER = 120.0
 
 
 def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:

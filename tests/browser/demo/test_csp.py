@@ -100,10 +100,10 @@ def test_the_messages_of_the_thanks_page_have_captions_too(demo: Demo) -> None:
             f"{demo.url}/timeline/sdk",
             json={"name": name},
             headers={"X-CSRFToken": token},
-            timeout=30,
+            timeout=60,
         )
         assert told.status_code == 204
-    entries = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=30).json()["entries"]
+    entries = shopper.http.get(f"{demo.url}/timeline?after=0", timeout=60).json()["entries"]
     assert len(entries) == 4
     assert all(entry["caption"].endswith(".") for entry in entries)
     shopper.close()

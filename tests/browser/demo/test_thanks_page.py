@@ -236,7 +236,7 @@ def test_the_shop_alone_says_who_may_buy_and_until_when(
     def buy(by: Any, number: int, **more: str) -> Any:
         purchase = {**body, "purchaseId": f"00000000-0000-4000-8000-{number:012}"}
         url = f"{demo.url}/orders/{order}/buy"
-        return by.http.post(url, json=purchase, headers={**headers, **more}, timeout=30)
+        return by.http.post(url, json=purchase, headers={**headers, **more}, timeout=60)
 
     assert buy(other, 1).status_code == 404
     assert buy(shopper, 2, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403

@@ -251,7 +251,7 @@ def buy_again(bff: str) -> Response:
     headers = {"Authorization": f"Bearer {SERVER_KEY}"}
     handle = request.headers["Authorization"].removeprefix("Bearer ")
     press = {**request.get_json(), "handle": handle}
-    begun = requests.post(f"{bff}/rokt/purchases", json=press, headers=headers, timeout=30).json()
+    begun = requests.post(f"{bff}/rokt/purchases", json=press, headers=headers, timeout=60).json()
     if not begun["quote"]:
         return jsonify({**press, "success": False, "paid": False})
     order = {
@@ -259,7 +259,7 @@ def buy_again(bff: str) -> Response:
         "orderId": f"again-{press['purchaseId']}",
         "quoteId": begun["quote"]["quoteId"],
     }
-    answer = requests.post(f"{bff}/rokt/orders", json=order, headers=headers, timeout=30)
+    answer = requests.post(f"{bff}/rokt/orders", json=order, headers=headers, timeout=60)
     return jsonify({"success": answer.ok, "paid": answer.ok})
 
 

@@ -82,7 +82,7 @@ def test_a_deadlock_comes_out_as_an_unavailable_store(
             with store.write() as connection:
                 touch = partial(update, sessions)
                 connection.execute(touch().where(sessions.c.id == first).values(version=2))
-                both.wait(timeout=30)
+                both.wait(timeout=60)
                 connection.execute(touch().where(sessions.c.id == second).values(version=3))
         except StoreUnavailable as error:
             return str(error)

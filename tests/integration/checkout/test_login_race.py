@@ -85,7 +85,7 @@ def test_nothing_that_a_login_overtakes_touches_a_cookie_or_the_cart(
         body = {"pageIdentifier": "checkout.upsell"} if path.endswith("any") else None
         page = {"Origin": market.url, "Rokt-Bff": "1"}
         answer = (
-            requests.get(market.url + path, headers=page, cookies=late.http.cookies, timeout=30)
+            requests.get(market.url + path, headers=page, cookies=late.http.cookies, timeout=60)
             if path == "/rokt/cart"
             else late.send(path, body)
         )

@@ -369,7 +369,7 @@ def test_the_worker_sweeps_by_itself(shop: Shop, stock: int) -> None:
     with upsell_call_made.connected_to(hear, sender=shop.app):
         stop = shop.upsells.deliver_in_background(shop.app)
         try:
-            assert released.wait(timeout=30)
+            assert released.wait(timeout=60)
         finally:
             stop()
     assert shop.emulator.stock(PARKING) == stock

@@ -46,11 +46,11 @@ def ended_well(process: Started, number: signal.Signals) -> None:
 
 def hold_parking(emulator: Client, url: str) -> dict[str, str]:
     """Start a session that holds one item; returns its headers."""
-    opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=30)
+    opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=60)
     headers = bearer(opened.json()["handle"])
     offer = emulator.control("GET", "offers").json()["offers"][0]
     body = {"updatedItem": {**offer, "quantity": 1, "totalPrice": offer["unitPrice"]}}
-    answer = requests.post(f"{url}/cart/updates", json=body, headers=headers, timeout=30)
+    answer = requests.post(f"{url}/cart/updates", json=body, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     return headers
 
@@ -86,7 +86,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
 def test_the_emulator_starts_answers_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     with started(ROKT_BFF, "emulator", "--port", "0", folder=tmp_path) as emulator:
         url = emulator.wait_for(r"at (http://\S+)")
-        with requests.get(f"{url}/_emulator/state", timeout=30) as answer:
+        with requests.get(f"{url}/_emulator/state", timeout=60) as answer:
             assert answer.json()["catalog"]["parking.standard"]["stock"] == 100
         ended_well(emulator, number)
     assert is_free(url)
@@ -99,14 +99,14 @@ def test_serve_starts_answers_and_stops(
     environ = settings_for(emulator.url)
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"rokt-bff at (http://127\.0\.0\.1:\d+/rokt)")
-        assert requests.get(f"{url}/health", timeout=30).json() == {"status": "ok"}
-        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=30).json()
+        assert requests.get(f"{url}/health", timeout=60).json() == {"status": "ok"}
+        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=60).json()
         page = bearer(opened["handle"])
-        assert requests.get(f"{url}/cart", headers=page, timeout=30).json() == opened["cart"]
-        script = requests.get(f"{url}/static/bridge.js", timeout=30)
+        assert requests.get(f"{url}/cart", headers=page, timeout=60).json() == opened["cart"]
+        script = requests.get(f"{url}/static/bridge.js", timeout=60)
         assert "createBridge" in script.text
         body = {"x": "x" * 70_000}
-        large = requests.post(f"{url}/session", json=body, headers=BRIDGE, timeout=30)
+        large = requests.post(f"{url}/session", json=body, headers=BRIDGE, timeout=60)
         assert large.status_code == 413
         assert large.headers["Content-Type"] == "application/problem+json"
         ended_well(server, number)
@@ -124,13 +124,13 @@ def test_serve_delivers_what_could_not_be_confirmed_at_once(
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"at (http://\S+)")
         page = hold_parking(emulator, url)
-        requests.post(f"{url}/cart/reserve", json={}, headers=page, timeout=30)
+        requests.post(f"{url}/cart/reserve", json={}, headers=page, timeout=60)
         emulator.faults("confirm", {"kind": "drop", "when": "before"})
         order = {"handle": page["Authorization"].split()[1], "orderId": "A-1"}
-        paid = requests.post(f"{url}/orders", json=order, headers=SERVER, timeout=30)
+        paid = requests.post(f"{url}/orders", json=order, headers=SERVER, timeout=60)
         assert paid.json()["status"] == "confirming"
         end = time.monotonic() + PATIENCE
-        while found := requests.get(f"{url}/orders/A-1", headers=SERVER, timeout=30).json():
+        while found := requests.get(f"{url}/orders/A-1", headers=SERVER, timeout=60).json():
             if found["status"] == "confirmed":
                 break
             assert found["status"] == "confirming"
@@ -200,7 +200,7 @@ def test_serve_on_a_name_with_two_addresses_says_where_and_stops(
     with started(*command, folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"(http://localhost:\d+/rokt)")
         there = url.replace("localhost", "127.0.0.1")
-        assert requests.get(f"{there}/health", timeout=30).json() == {"status": "ok"}
+        assert requests.get(f"{there}/health", timeout=60).json() == {"status": "ok"}
         ended_well(server, signal.SIGTERM)
     assert is_free(there)
 
@@ -211,12 +211,12 @@ def test_the_demo_starts_answers_and_stops(tmp_path: Path, number: signal.Signal
     with started(*command, folder=tmp_path) as demo:
         shop = demo.wait_for(r"(?i)demo shop\S*\s+(http://\S+)")
         emulator = demo.wait_for(r"(?i)emulator\S*\s+(http://\S+)")
-        page = requests.get(shop, timeout=30)
+        page = requests.get(shop, timeout=60)
         assert page.status_code == 200
         assert "<html" in page.text
-        assert requests.get(f"{emulator}/_emulator/state", timeout=30).status_code == 200
+        assert requests.get(f"{emulator}/_emulator/state", timeout=60).status_code == 200
         partner = demo.wait_for(r"(?i)partner's shop\S*\s+(http://\S+)")
-        assert "The Ropewalk" in requests.get(partner, timeout=30).text
+        assert "The Ropewalk" in requests.get(partner, timeout=60).text
         assert "Nobody is charged, nothing is kept." in demo.printed
         ended_well(demo, number)
     assert is_free(shop)

@@ -54,7 +54,7 @@ def serving(emulator: Client, folder: Path) -> Iterator[str]:
 def connect(stack: ExitStack, url: str) -> socket.socket:
     address = urlsplit(url)
     where = (address.hostname or "", address.port or 0)
-    return stack.enter_context(socket.create_connection(where, timeout=30))
+    return stack.enter_context(socket.create_connection(where, timeout=60))
 
 
 def is_well(url: str) -> bool:

@@ -152,7 +152,7 @@ LINES = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(300))
 def test_what_is_not_a_request_is_refused_and_not_repeated(
     server: tuple[str, int], sent: bytes, status: int
 ) -> None:
-    with socket.create_connection(server, timeout=30) as connection:
+    with socket.create_connection(server, timeout=60) as connection:
         connection.sendall(sent)
         response = http.client.HTTPResponse(connection, method="POST")
         response.begin()

@@ -29,14 +29,14 @@ class Tab:
         self.turns = count(number)
         offers = emulator.control("GET", "offers").json()["offers"]
         self.offer = next(one for one in offers if one["catalogItemId"] == PARKING)
-        opened = requests.post(f"{urls[0]}/session", json={}, headers=BRIDGE, timeout=30)
+        opened = requests.post(f"{urls[0]}/session", json={}, headers=BRIDGE, timeout=60)
         self.handle = opened.json()["handle"]
         self.order_id = f"order-{number}"
 
     def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Any:
         url = self.urls[next(self.turns) % len(self.urls)]
         headers = headers or bearer(self.handle)
-        answer = requests.post(f"{url}{path}", json=body, headers=headers, timeout=30)
+        answer = requests.post(f"{url}{path}", json=body, headers=headers, timeout=60)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
@@ -56,7 +56,7 @@ class Tab:
 
     def status(self) -> str:
         url = self.urls[0]
-        answer = requests.get(f"{url}/orders/{self.order_id}", headers=SERVER, timeout=30)
+        answer = requests.get(f"{url}/orders/{self.order_id}", headers=SERVER, timeout=60)
         found: str = answer.json()["status"]
         return found
 

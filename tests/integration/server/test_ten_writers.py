@@ -45,7 +45,7 @@ class Writer:
         self.versions: list[int] = []
 
     def run(self) -> None:
-        self.start.wait(timeout=30)
+        self.start.wait(timeout=60)
         with requests.Session() as http:
             http.headers.update(bearer(self.handle))
             for seq in range(1, UPDATES + 1):
@@ -67,7 +67,7 @@ class Writer:
         if old:
             del self.expected[old["cartItemId"]]
         body = {"updatedItem": updated, "oldItem": old, "page": self.page, "seq": seq}
-        answer = http.post(f"{self.url}/cart/updates", json=body, timeout=30)
+        answer = http.post(f"{self.url}/cart/updates", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
         cart = answer.json()
         self.versions.append(cart["version"])
@@ -82,14 +82,14 @@ def test_ten_writers_with_a_hundred_updates_each_lose_none(
     environ = settings_for(emulator.url, database_url=new_database(), updates_per_second="100000")
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"rokt-bff at (http://\S+)")
-        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=30)
+        opened = requests.post(f"{url}/session", json={}, headers=BRIDGE, timeout=60)
         handle = opened.json()["handle"]
         start = threading.Barrier(WRITERS)
         writers = [Writer(number, url, handle, start) for number in range(WRITERS)]
         with ThreadPoolExecutor(WRITERS) as pool:
             for done in [pool.submit(writer.run) for writer in writers]:
                 done.result()
-        cart = requests.get(f"{url}/cart", headers=bearer(handle), timeout=30).json()
+        cart = requests.get(f"{url}/cart", headers=bearer(handle), timeout=60).json()
         assert server.stop() == 0, server.printed
     held = {x["cartItemId"]: x["quantity"] for x in cart["items"]}
     assert held == {k: v for writer in writers for k, v in writer.expected.items()}

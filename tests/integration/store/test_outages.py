@@ -411,7 +411,7 @@ def test_a_server_as_a_process_survives_a_disk_that_takes_nothing_more(
         pid = server.process.pid
 
         def start() -> requests.Response:
-            return requests.post(f"{base}/session", json={}, headers=BRIDGE, timeout=30)
+            return requests.post(f"{base}/session", json={}, headers=BRIDGE, timeout=60)
 
         handle = start().json()["handle"]
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
@@ -420,10 +420,10 @@ def test_a_server_as_a_process_survives_a_disk_that_takes_nothing_more(
         assert refused.headers["Retry-After"]
         order = {"handle": handle, "orderId": "order-1"}
         key = {"Authorization": f"Bearer {SERVER_KEY}"}
-        unpaid = requests.post(f"{base}/orders", json=order, headers=key, timeout=30)
+        unpaid = requests.post(f"{base}/orders", json=order, headers=key, timeout=60)
         assert unpaid.status_code == 503
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         assert start().status_code == 201
-        paid = requests.post(f"{base}/orders", json=order, headers=key, timeout=30)
+        paid = requests.post(f"{base}/orders", json=order, headers=key, timeout=60)
         assert paid.status_code == 201
         assert server.stop() == 0

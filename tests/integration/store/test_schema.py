@@ -302,8 +302,8 @@ def test_a_server_on_an_empty_database_makes_the_tables_and_tells_when_they_are_
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         url = server.wait_for(r"rokt-bff at (http://\S+)")
         assert sessions.name in tables(store)
-        assert emulator.http.get(f"{url}/health", timeout=30).status_code == 200
+        assert emulator.http.get(f"{url}/health", timeout=60).status_code == 200
         run(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-        health = emulator.http.get(f"{url}/health", timeout=30)
+        health = emulator.http.get(f"{url}/health", timeout=60)
         assert (health.status_code, health.json()["code"]) == (503, "schema_mismatch")
         assert server.stop() == 0, server.printed

@@ -178,7 +178,7 @@ def test_the_server_takes_a_trusted_proxy_s_word_and_no_other_s(
                     f"{url}/session",
                     json={},
                     headers=BRIDGE | {"X-Forwarded-For": address},
-                    timeout=30,
+                    timeout=60,
                 )
                 for address in ("9.9.9.9", "9.9.9.9", "9.9.9.8")
             ]
