@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.databases import KINDS, CannotStart, Databases, NewDatabase
 from tests.support.emulator_client import Client, running
 from tests.support.shop import Shop, Shopper
 
 pytest_plugins = ["tests.support.browser"]
+
+# On a busy machine a generated value may take long to make, and to be tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 HERE = Path(__file__).parent
 # What takes long begins first, so that no process is left alone with it at the end.
