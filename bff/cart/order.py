@@ -1,4 +1,4 @@
-"""A paid order: what the shop says of it, its items, its status and its errors. Pure."""
+"""A paid order: its status, its errors, and how a shop sees it. Pure."""
 
 from __future__ import annotations
 
@@ -44,21 +44,20 @@ class OrderError(StrEnum):
     NOT_CANCELLABLE = "not_cancellable"
 
 
-# Two orders paid for the same item. Rokt did nothing wrong, so only a named order is redriven.
+# Two orders paid for the same item. That is not an error of Rokt's, so a retry is only on request.
 PAID_TWICE = frozenset({OrderError.QUOTE_BOUGHT, OrderError.ITEM_BOUGHT})
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What the shop says of a paid order.
+    """A paid order as the shop passes it to confirm.
 
     Attributes:
         order_id: The shop's id of the order, unique.
         quote_id: The quote that was charged. None: the session's last quote.
-        attributes: What Rokt is told of the shopper with the confirm.
-        extra: Further members of the confirm's body, as Rokt's documentation asks of the shop.
-        accept_language: The shopper's language. None: the call came from a server, so the language
-            of the quote counts.
+        attributes: Attributes of the shopper, for the confirm's body.
+        extra: Further members of the confirm's body.
+        accept_language: The shopper's language. None: that of the quote.
         insists: The shop itself named the quote. The same order with another quote is a conflict.
     """
 
@@ -74,20 +73,8 @@ class Purchase:
 class OrderRow:
     """A paid order as stored.
 
-    Attributes:
-        id: The shop's id of the order.
-        session_id: Our id of the shopper's session.
-        cart_id: The cart that it was bought from.
-        quote_id: The quote that it bought. None: it had none, or another order had bought it.
-        rokt_session_id: Rokt's session id.
-        status: Where its upsell stands.
-        created_at: When the shop said that it is paid.
-        attributes: A part of the confirm's body.
-        extra: Further members of the confirm's body.
-        accept_language: The shopper's language, for a header.
-        last_error: What went wrong last, for people.
-        error_code: The same for programs.
-        named_quote_id: The quote that the shop named.
+    ``quote_id`` is the quote that it bought, if any, and ``named_quote_id`` the one that the shop
+    named. ``attributes`` and ``extra`` are parts of the confirm's body.
     """
 
     id: str
@@ -146,7 +133,7 @@ def view_order(
         cart_id=order.cart_id,
         status=order.status,
         items=items,
-        totals=totals_of(items),
+        totals=totals_of((item.currency, item.total_price) for item in items),
         attempts=attempts,
         next_attempt_at=next_attempt_at,
         last_error=order.last_error,
@@ -155,15 +142,10 @@ def view_order(
 
 
 def order_status(states: Iterable[State]) -> OrderStatus:
-    """Return the status of an order with items in these states.
-
-    One item that needs a refund is never hidden by the others.
-    """
+    """Return the status of an order with items in these states; a refund comes first."""
     found = set(states)
     if State.REFUND_NEEDED in found:
         return OrderStatus.REFUND_NEEDED
     if State.CONFIRMING in found:
         return OrderStatus.CONFIRMING
-    if found and found <= {State.CANCELLED}:
-        return OrderStatus.CANCELLED
-    return OrderStatus.CONFIRMED
+    return OrderStatus.CANCELLED if found == {State.CANCELLED} else OrderStatus.CONFIRMED

@@ -1,7 +1,4 @@
-"""Quotes: what may be charged, what was rejected, and which prices changed. Pure.
-
-A price above the one that the shopper saw or consented to is not in a quote's items.
-"""
+"""A quote: what may be charged, what was rejected, and which prices changed. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +11,6 @@ from bff.cart.held_cart import CartItem, HeldCart
 from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.cart.shown_cart import Item, totals_of, view_reservation
 from bff.money import to_minor
-
-NO_OPTIONS = ReserveOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +61,8 @@ class Quote:
         totals: Currency → sum of the items' total prices.
         expires_at: Until when Rokt holds all items. None: nothing is reserved, or Rokt set no end.
         cart_version: The version of the cart that was reserved.
-        reservation_ids: The ids of the reservation rows behind ``items``.
-        options: What the shop passed to reserve, in case that an item is reserved again at confirm.
+        reservation_ids: Our ids of the reservations of ``items``.
+        options: What the shop passed to reserve, for an item that is reserved again at confirm.
         former: Cart item id → the ids that its line had on earlier loads of the page.
     """
 
@@ -102,7 +97,7 @@ def make_quote(
     cart: HeldCart,
     rows: Sequence[Reservation],
     unanswered: Mapping[str, Reason],
-    options: ReserveOptions = NO_OPTIONS,
+    options: ReserveOptions,
 ) -> Quote:
     """Return the quote of a cart. This decides what may be charged.
 
@@ -113,43 +108,28 @@ def make_quote(
         unanswered: Cart item id → a passing reason, for lines without a response from Rokt.
         options: What the shop passed to reserve.
     """
-    items: list[Item] = []
-    rejected: list[Rejected] = []
-    changes: list[PriceChange] = []
-    charged: list[Reservation] = []
-    by_id = {row.item.cart_item_id: row for row in rows}
-    for line in cart.lines:
-        row = by_id.get(line.item.cart_item_id)
-        if row is None:
-            reason = unanswered.get(line.item.cart_item_id, Reason.UNREACHABLE)
-            rejected.append(_rejected(line.item, line.item.quantity, reason))
-            continue
-        if row.state is State.REJECTED:
-            rejected.append(_rejected(row.item, row.item.quantity, row.reason or Reason.REJECTED))
-            continue
-        missing = row.item.quantity - row.quantity
-        if missing > 0:
-            rejected.append(_rejected(row.item, missing, Reason.PARTLY_RESERVED))
-        if row.unit_price != row.seen_price:
-            changes.append(
-                PriceChange(
-                    row.item.cart_item_id,
-                    to_minor(row.seen_price, row.currency),
-                    to_minor(row.unit_price, row.currency),
-                )
-            )
-        if not row.is_dearer():
-            items.append(view_reservation(row))
-            charged.append(row)
-    ends = [row.expires_at for row in charged if row.expires_at is not None]
+    by_item = {row.item.cart_item_id: row for row in rows}
+    standing = [(line.item, by_item.get(line.item.cart_item_id)) for line in cart.lines]
+    reserved = [row for _, row in standing if row is not None and row.state is not State.REJECTED]
+    charged = [row for row in reserved if not row.is_dearer()]
+    items = tuple(view_reservation(row) for row in charged)
+    rejected = (_rejected(item, row, unanswered) for item, row in standing)
     return Quote(
         quote_id=quote_id,
         cart_id=cart.cart_id,
-        items=tuple(items),
-        rejected=tuple(rejected),
-        price_changes=tuple(changes),
-        totals=totals_of(items),
-        expires_at=min(ends, default=None),
+        items=items,
+        rejected=tuple(one for one in rejected if one.quantity > 0),
+        price_changes=tuple(
+            PriceChange(
+                row.item.cart_item_id,
+                before=to_minor(row.seen_price, row.currency),
+                after=to_minor(row.unit_price, row.currency),
+            )
+            for row in reserved
+            if row.unit_price != row.seen_price
+        ),
+        totals=totals_of((item.currency, item.total_price) for item in items),
+        expires_at=min((row.expires_at for row in charged if row.expires_at), default=None),
         cart_version=cart.version,
         reservation_ids=tuple(row.id for row in charged),
         options=options.members(),
@@ -157,16 +137,21 @@ def make_quote(
     )
 
 
-def _rejected(item: CartItem, quantity: int, reason: str) -> Rejected:
-    return Rejected(
-        cart_item_id=item.cart_item_id,
-        catalog_item_id=item.catalog_item_id,
-        name=item.name,
-        quantity=quantity,
-        reason=str(reason),
-    )
+def _rejected(
+    item: CartItem, row: Reservation | None, unanswered: Mapping[str, Reason]
+) -> Rejected:
+    """Return what of a line is not in the quote; its quantity may be 0."""
+    if row is None:
+        reason: str = unanswered.get(item.cart_item_id, Reason.UNREACHABLE)
+        return Rejected(item.cart_item_id, item.catalog_item_id, item.name, item.quantity, reason)
+    item = row.item
+    if row.state is State.REJECTED:
+        missing, reason = item.quantity, row.reason or Reason.REJECTED
+    else:
+        missing, reason = item.quantity - row.quantity, Reason.PARTLY_RESERVED
+    return Rejected(item.cart_item_id, item.catalog_item_id, item.name, missing, reason)
 
 
-def says_the_same(one: Quote, other: Quote) -> bool:
+def is_same_quote(one: Quote, other: Quote) -> bool:
     """Return whether two quotes are the same for a shopper."""
     return replace(one, quote_id="", cart_version=0) == replace(other, quote_id="", cart_version=0)

@@ -1,4 +1,4 @@
-"""What is asked of Rokt for each line, and where it stands: states, and pure plans over them.
+"""Reservations: the states of an item at Rokt, and what a reserve has to do. Pure.
 
 ::
 
@@ -6,10 +6,9 @@
       │          │              │                            └──► confirmed (refused)
       ├─► rejected              └──► refund_needed
       │          └──► released | expired
-      (no answer: stays *asked*, which is an unknown, never assumed free)
+      (without a response it stays *asked*: Rokt may hold the item)
 
-A *held* line is one without a row here. Every change is made by the store as a conditional
-update from a named state; this module only says which changes are wanted.
+A *held* line has no row here. ``bff.store.reservations`` changes a row only from a named state.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from bff.cart.held_cart import CartItem, HeldCart, Line
 
 
 class State(StrEnum):
-    """Where one item stands with Rokt."""
+    """The state of an item at Rokt."""
 
     ASKED = "asked"
     RESERVED = "reserved"
@@ -39,10 +38,9 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an item is not in a quote, for programs; Rokt's own words never reach a shopper.
+    """Why an item is not in a quote. A shopper never sees Rokt's own words.
 
-    ``price_changed`` is only told of a held line: Rokt has reserved it, for more than the shopper
-    saw or consented to.
+    Only a held line has ``price_changed``: Rokt locked more than the shopper consented to.
     """
 
     SOLD_OUT = "sold_out"
@@ -54,24 +52,23 @@ class Reason(StrEnum):
     BUSY = "busy"
 
 
+# The reason of an order's item whose line another order of the session has bought.
+BOUGHT_BEFORE = "bought_before"
+
 # The states of a row that a cart shows.
 OPEN_STATES = (State.RESERVED, State.REJECTED)
 
-# The reason of an order's item: another order of the session had bought the line.
-BOUGHT_BEFORE = "bought_before"
+# Reasons that say nothing about the item. The next reserve asks for it again.
+PASSING = frozenset({Reason.UNREACHABLE, Reason.BUSY})
 
 # How long Rokt may hold an item whose reserve had no response. Rokt does not document how long a
 # reservation lasts. An hour is longer than any checkout.
 UNANSWERED_FOR = timedelta(hours=1)
 
 
-# Reasons that say nothing about the item: the next reserve asks again.
-PASSING = frozenset({Reason.UNREACHABLE, Reason.BUSY})
-
-
 @dataclass(frozen=True, slots=True)
 class ReserveOptions:
-    """What the shop asks with: prices the shopper took, and documented optional members."""
+    """What the shop passes to reserve: prices that the shopper accepted, and optional members."""
 
     accept_prices: Mapping[str, Decimal] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -80,11 +77,11 @@ class ReserveOptions:
     accept_language: str | None = field(default=None, repr=False)
 
     def members(self) -> ReserveOptions:
-        """Return what goes to Rokt; the prices are ours, and kept with the reservations."""
+        """Return the options without the prices, which are stored with the reservations."""
         return replace(self, accept_prices={})
 
     def over(self, earlier: ReserveOptions) -> ReserveOptions:
-        """Return the members of both; where both name one, this one counts."""
+        """Return the members of both. Where both have one, this one counts."""
         paypal, merchant = self.is_paypal_payment, self.merchant_id
         return ReserveOptions(
             attributes={**earlier.attributes, **self.attributes},
@@ -96,13 +93,17 @@ class ReserveOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """One item as it was asked for at Rokt. ``item`` is what the shopper saw then.
+    """One item that Rokt was asked to reserve.
 
-    ``quantity``, ``unit_price``, ``total_price``, ``currency`` are what Rokt granted and
-    locked (as seen, until it did). ``accepted_price``: the unit price the shopper consented to
-    beyond what they saw. ``item_reservation_id`` is None until granted, and for an item
-    confirmed by quantity. ``by_quantity``: confirmed without a reservation, as the shop allows.
-    ``position``: where the item stood among the cart's lines.
+    Attributes:
+        id: Our id of the row.
+        revision: The revision of the line that it was asked for.
+        item: The item as the shopper saw it then.
+        quantity: How many Rokt reserved; until then, as the shopper saw it. So are the prices.
+        item_reservation_id: Rokt's id. None: not reserved, or confirmed by quantity.
+        accepted_price: The higher unit price that the shopper consented to.
+        by_quantity: It is confirmed without a reservation.
+        position: The place of its line in the cart.
     """
 
     id: str
@@ -128,28 +129,28 @@ class Reservation:
     position: int = 0
 
     def is_for(self, line: Line) -> bool:
-        """Tell whether this was asked for the line as it is now."""
+        """Return whether this was asked for the line as it is now."""
         return self.item.cart_item_id == line.item.cart_item_id and self.revision == line.revision
 
     def lapsed(self, now: datetime) -> bool:
-        """Tell whether Rokt has given the item back to its stock by now."""
+        """Return whether the reservation has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
     @property
     def seen_price(self) -> Decimal:
-        """The unit price that the shopper saw, or the dearer one that they consented to."""
+        """The unit price that the shopper saw, or the higher one that they consented to."""
         return max(self.item.unit_price, self.accepted_price or Decimal(0))
 
     def is_dearer(self) -> bool:
-        """Tell whether Rokt locked more than the shopper saw or consented to."""
+        """Return whether Rokt locked more than the shopper saw or consented to."""
         return self.unit_price > self.seen_price
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a reserve has to do: keep these rows, ask for these lines, give these rows back.
+    """What a reserve has to do: rows to keep, lines to ask for, and rows to give back.
 
-    ``lapsed`` rows need no call: Rokt has taken them back already.
+    ``lapsed`` rows have expired, so they need no call.
     """
 
     keep: tuple[Reservation, ...]
@@ -161,27 +162,23 @@ class Plan:
 def plan_reserve(
     lines: Sequence[Line], rows: Iterable[Reservation], *, now: datetime, margin: timedelta
 ) -> Plan:
-    """Compare the held lines with what is reserved already.
+    """Compare the held lines with the session's open rows that belong to no order.
 
-    ``rows``: the session's rows in the states reserved and rejected that belong to no order.
-    A reservation with less than ``margin`` left is asked for anew, so that nobody is charged
-    for one about to lapse. Where Rokt grants less than the margin in the first place, the
-    grant is used as long as it lasts, rather than renewed in a loop.
+    A reservation with less than ``margin`` left is renewed, so that it does not expire before the
+    charge.
     """
     rows = tuple(rows)
-    keep: list[Reservation] = []
-    ask: list[Line] = []
-    for line in lines:
-        usable = [row for row in rows if row.is_for(line) and _usable(row, now, margin)]
-        if usable:
-            keep.append(usable[-1])
-        else:
-            ask.append(line)
-    kept = {row.id for row in keep}
+    usable = {
+        line.item.cart_item_id: row
+        for line in lines
+        for row in rows
+        if row.is_for(line) and _usable(row, now, margin)
+    }
+    kept = {row.id for row in usable.values()}
     rest = [row for row in rows if row.state is State.RESERVED and row.id not in kept]
     return Plan(
-        keep=tuple(keep),
-        ask=tuple(ask),
+        keep=tuple(usable.values()),
+        ask=tuple(line for line in lines if line.item.cart_item_id not in usable),
         give_back=tuple(row for row in rest if not row.lapsed(now)),
         lapsed=tuple(row for row in rest if row.lapsed(now)),
     )
@@ -194,26 +191,23 @@ def _usable(row: Reservation, now: datetime, margin: timedelta) -> bool:
         return False
     if row.expires_at is None or row.expires_at - now >= margin:
         return True
-    # Granted for less than the margin in the first place: used as long as it lasts.
+    # Rokt granted less than the margin. Then it is used to its end, and not renewed in a loop.
     return row.granted_at is not None and row.expires_at - row.granted_at < margin
 
 
 def accepted_price(
     line: Line, stale: Iterable[Reservation], accepted: Mapping[str, Decimal]
 ) -> Decimal | None:
-    """Return the unit price that the shopper consented to for a line, or None. Pure.
-
-    A consent stays valid when the reservation of the same line is renewed. A line that changed
-    since is another offer, perhaps in another currency.
+    """Return the unit price that the shopper consents to for a line, or has consented to before.
 
     Args:
-        line: The held line.
-        stale: Its reservations before, with the prices that were consented to.
+        line: The held line. A consent to an earlier revision of it is invalid.
+        stale: Its earlier reservations.
         accepted: Cart item id → the unit price that the shopper consents to now.
     """
     given = accepted.get(line.item.cart_item_id)
     before = [row.accepted_price for row in stale if row.is_for(line)]
-    return given if given is not None else next((x for x in before if x is not None), None)
+    return next((price for price in (given, *before) if price is not None), None)
 
 
 def row_of_line(
@@ -228,15 +222,7 @@ def row_of_line(
 ) -> Reservation:
     """Return a new row for a held line, as the shopper saw it.
 
-    Args:
-        line: The held line.
-        cart: The cart that holds it.
-        row_id: The id of the new row.
-        session_id: The id of the shopper's session.
-        rokt_session_id: Rokt's session id, as the Web SDK gave it.
-        now: The current time.
-        order_id: The order that buys the line by quantity, without a reservation. None: the row
-            is about to be reserved.
+    With an ``order_id``, the order buys the line by quantity. Otherwise it is to be reserved.
     """
     item = line.item
     return Reservation(
@@ -259,7 +245,7 @@ def row_of_line(
 
 
 def reserved_again(row: Reservation, *, row_id: str, order_id: str, now: datetime) -> Reservation:
-    """Return a copy of a quoted row for an order whose reservation is gone."""
+    """Return a copy of a quoted row that has expired, to be reserved again for an order."""
     return replace(
         row,
         id=row_id,
@@ -275,13 +261,13 @@ def reserved_again(row: Reservation, *, row_id: str, order_id: str, now: datetim
 
 
 def bought_before(row: Reservation, *, row_id: str, order_id: str, now: datetime) -> Reservation:
-    """Return a copy of a quoted row for an order, whose line another order has bought."""
+    """Return a copy of a quoted row for an order. Another order has bought its line."""
     again = reserved_again(row, row_id=row_id, order_id=order_id, now=now)
     return replace(again, state=State.REFUND_NEEDED, reason=BOUGHT_BEFORE)
 
 
 def unanswered_items(rows: Iterable[Reservation], now: datetime) -> frozenset[str]:
-    """Return the cart item ids that Rokt may hold because of a reserve without a response."""
+    """Return the cart item ids that Rokt may hold after a reserve without a response."""
     since = now - UNANSWERED_FOR
     return frozenset(
         row.item.cart_item_id for row in rows if row.state is State.ASKED and row.created_at > since

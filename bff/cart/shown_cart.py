@@ -1,14 +1,9 @@
-"""The shapes that callers see (Cart, Item, Quote, Order), made from held lines and reservations.
-
-Pure: what is in a quote, what counts as rejected, which price changes need consent, what an
-order's status is. What a cart shows is for ``bff.showing``, how they look as JSON for
-``bff.answering``.
-"""
+"""The cart and its items as a page and a shop see them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,7 +11,7 @@ from bff.cart.held_cart import CartItem, HeldCart, Line
 from bff.cart.reservation import Reason, Reservation, State
 from bff.money import to_minor
 
-# The status of a line that is in the cart, and not at Rokt.
+# The status of a line that is not reserved at Rokt.
 HELD = "held"
 
 
@@ -82,73 +77,72 @@ class Cart:
 
 
 def view_reservation(row: Reservation) -> Item:
-    """Show an item at Rokt with what was granted and locked."""
-    return Item(
-        cart_item_id=row.item.cart_item_id,
-        catalog_item_id=row.item.catalog_item_id,
-        name=row.item.name,
-        description=row.item.description,
+    """Return a reservation as it is shown in a quote or an order."""
+    return replace(
+        _as_seen(row.item, row.state.value),
         quantity=row.quantity,
         unit_price=to_minor(row.unit_price, row.currency),
         total_price=to_minor(row.total_price, row.currency),
         currency=row.currency,
-        status=row.state.value,
-        linked_product_id=row.item.linked_product_id,
-        quantity_must_be_synchronized=row.item.quantity_must_be_synchronized,
         reserved_until=row.expires_at if row.state is State.RESERVED else None,
         reason=row.reason,
     )
 
 
-def totals_of(items: Iterable[Item]) -> dict[str, Decimal]:
-    """Sum the items' totals by currency."""
-    return sum_up((item.currency, item.total_price) for item in items)
+def view_cart(cart: HeldCart, rows: Iterable[Reservation], now: datetime) -> Cart:
+    """Return a held cart as it is shown, with its rows that belong to no order."""
+    rows = tuple(rows)
+    standing = [(line.item, _standing(line, rows, now)) for line in cart.lines]
+    items = tuple(_view_line(item, row) for item, row in standing)
+    priced = [row or item for item, row in standing]
+    return Cart(
+        cart_id=cart.cart_id,
+        version=cart.version,
+        items=items,
+        totals=totals_of(
+            (one.currency, to_minor(one.total_price, one.currency))
+            for one, item in zip(priced, items, strict=True)
+            if item.available != 0
+        ),
+        removed=cart.removed,
+    )
 
 
-def sum_up(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """Sum pairs of currency and amount by currency."""
+def totals_of(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """Return the sum of each currency."""
     totals: dict[str, Decimal] = {}
     for currency, amount in amounts:
         totals[currency] = totals.get(currency, Decimal(0)) + amount
     return totals
 
 
-def view_cart(cart: HeldCart, rows: Iterable[Reservation], now: datetime) -> Cart:
-    """Join the held lines with where each stands at Rokt (``rows`` without an order)."""
-    rows = tuple(rows)
-    standing = [(line.item, _answer_to(line, rows, now)) for line in cart.lines]
-    return Cart(
-        cart_id=cart.cart_id,
-        version=cart.version,
-        items=tuple(_view_line(item, row) for item, row in standing),
-        totals=sum_up(_due(item, row) for item, row in standing if _available(item, row)),
-        removed=cart.removed,
-    )
-
-
-def _answer_to(line: Line, rows: Sequence[Reservation], now: datetime) -> Reservation | None:
-    """Find what Rokt said last of a line as it is now, while that stands."""
+def _standing(line: Line, rows: Sequence[Reservation], now: datetime) -> Reservation | None:
+    """Return the newest row of a line as it is now, if that is rejected or still reserved."""
     row = next((row for row in reversed(rows) if row.is_for(line)), None)
     if row is None or row.state is State.REJECTED:
         return row
     return row if row.state is State.RESERVED and not row.lapsed(now) else None
 
 
-def _available(item: CartItem, row: Reservation | None) -> int:
-    if row is None:
-        return item.quantity
-    return 0 if row.state is State.REJECTED or row.is_dearer() else row.quantity
-
-
-def _due(item: CartItem, row: Reservation | None) -> tuple[str, Decimal]:
-    if row is None:
-        return item.currency, to_minor(item.total_price, item.currency)
-    return row.currency, to_minor(row.total_price, row.currency)
-
-
 def _view_line(item: CartItem, row: Reservation | None) -> Item:
-    available = _available(item, row)
-    live = row is not None and row.state is State.RESERVED
+    if row is None:
+        return _as_seen(item, HELD)
+    seen = _as_seen(item, row.state.value)
+    if row.state is State.REJECTED:
+        return replace(seen, reason=row.reason, available=0)
+    dearer = row.is_dearer()
+    available = 0 if dearer else row.quantity
+    same_price = row.unit_price == item.unit_price
+    return replace(
+        seen,
+        reserved_until=row.expires_at,
+        reason=Reason.PRICE_CHANGED if dearer else row.reason,
+        available=None if available == item.quantity else available,
+        locked_price=None if same_price else to_minor(row.unit_price, row.currency),
+    )
+
+
+def _as_seen(item: CartItem, status: str) -> Item:
     return Item(
         cart_item_id=item.cart_item_id,
         catalog_item_id=item.catalog_item_id,
@@ -158,18 +152,7 @@ def _view_line(item: CartItem, row: Reservation | None) -> Item:
         unit_price=to_minor(item.unit_price, item.currency),
         total_price=to_minor(item.total_price, item.currency),
         currency=item.currency,
-        status=row.state.value if row else HELD,
+        status=status,
         linked_product_id=item.linked_product_id,
         quantity_must_be_synchronized=item.quantity_must_be_synchronized,
-        reserved_until=row.expires_at if row and live else None,
-        reason=_reason(row) if row else None,
-        available=None if available == item.quantity else available,
-        locked_price=to_minor(row.unit_price, row.currency)
-        if row and live and row.unit_price != item.unit_price
-        else None,
     )
-
-
-def _reason(row: Reservation) -> str | None:
-    dearer = row.state is State.RESERVED and row.is_dearer()
-    return Reason.PRICE_CHANGED if dearer else row.reason

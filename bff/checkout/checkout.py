@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bff.cart.held_cart import HeldCart, Update, apply, bounded
+from bff.cart.held_cart import HeldCart
 from bff.cart.linked_products import check_products, follow_products
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
 from bff.cart.reservation import OPEN_STATES, ReserveOptions, State
 from bff.cart.shown_cart import Cart, view_cart
+from bff.cart.updates import Update, apply
 from bff.checkout.cancel import Cancellation
 from bff.checkout.confirm import Confirmation
 from bff.checkout.reserve import QuoteMaker
@@ -118,12 +119,10 @@ class Checkout:
         ``rokt_session_id``: the Web SDK's, if the page sent it. Raises ``InvalidInput`` when the
         cart is full; then nothing has changed.
         """
-        limit = self._settings.max_lines
-
-        def rule(cart: HeldCart) -> HeldCart:
-            return bounded(cart, apply(cart, update, max_lines=limit), update)
-
-        return self._change(handle, rule, "update", rokt_session_id)
+        most = self._settings.max_lines
+        return self._change(
+            handle, lambda cart: apply(cart, update, max_lines=most), "update", rokt_session_id
+        )
 
     def sync_products(self, handle: str, quantities: Mapping[str, int]) -> Cart:
         """Let linked items follow the shop's own cart, now and with later updates.

@@ -22,11 +22,12 @@ from uuid import UUID, uuid5
 
 from sqlalchemy.exc import IntegrityError
 
-from bff.cart.held_cart import CartItem, Update
+from bff.cart.held_cart import CartItem
 from bff.cart.order import Order, Purchase
 from bff.cart.quote import Quote
 from bff.cart.reservation import Reason, ReserveOptions
 from bff.cart.shown_cart import Item
+from bff.cart.updates import Update
 from bff.checkout.checkout import Checkout
 from bff.errors import Unauthorized
 from bff.store.database import Store

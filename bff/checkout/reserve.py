@@ -18,7 +18,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from bff.cart.held_cart import Line
-from bff.cart.quote import Quote, make_quote, says_the_same
+from bff.cart.quote import Quote, is_same_quote, make_quote
 from bff.cart.reservation import (
     OPEN_STATES,
     Plan,
@@ -164,7 +164,7 @@ class QuoteMaker:
                 last = find_quote(connection, session.id)
                 members = _kept(last, options)
                 quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
-                if last is not None and says_the_same(last, quote):
+                if last is not None and is_same_quote(last, quote):
                     quote = last
                 else:
                     add_quote(connection, session.id, quote, now=now)

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from flask import request
 
-from bff.cart.held_cart import Update
 from bff.cart.order import Order
 from bff.cart.quote import Quote
 from bff.cart.reservation import ReserveOptions
 from bff.cart.shown_cart import Cart
+from bff.cart.updates import Update
 from bff.checkout.checkout import EMPTY_CART
 from bff.errors import SessionMoved, Unauthorized
 from bff.extension.arguments import optional, read_prices, required, texts

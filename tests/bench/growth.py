@@ -17,7 +17,8 @@ from uuid import uuid4
 from flask import Flask
 
 from bff import Upsells
-from bff.cart.held_cart import CartItem, HeldCart, Line, Update
+from bff.cart.held_cart import CartItem, HeldCart, Line
+from bff.cart.updates import Update
 from bff.store.database import Store, new_id
 from bff.store.documents import dump_cart
 from bff.store.handles import hash_handle, new_handle

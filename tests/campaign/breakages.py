@@ -40,10 +40,11 @@ BREAKAGES: Mapping[int, Breakage] = {
     ),
     2: Breakage("web/guard.py", "_check_server(request, here.settings)", "pass"),
     3: Breakage(
-        "cart/held_cart.py", "return update.seq <= cart.seen.get(update.page, {}).get(target, 0)",
+        "cart/updates.py", "return update.seq <= cart.seen.get(update.page, {}).get(target, 0)",
         "return False",
     ),
-    4: Breakage("cart/quote.py", "if not row.is_dearer():", "if True:"),
+    4: Breakage("cart/quote.py", "charged = [row for row in reserved if not row.is_dearer()]",
+        "charged = reserved"),
     5: Breakage(
         "cart/reservation.py", "if row.expires_at is None or row.expires_at - now >= margin:",
         "if True:",

@@ -220,7 +220,8 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     # --- money ---
     "what is dearer than was seen is not charged": _line(
-        "cart/quote.py", "if not row.is_dearer():", "if True:",
+        "cart/quote.py", "charged = [row for row in reserved if not row.is_dearer()]",
+        "charged = reserved",
         f"{MONEY}what_a_page_claims_of_an_item_does_not_change_its_price",
     ),
     "nor what Rokt locked in other money": _line(
@@ -357,12 +358,12 @@ DEFENCES: Mapping[str, Defence] = {
         "pass", f"{BOUNDS}too_many_updates_a_second_are_told_when_to_come_again",
     ),
     "a cart has an end": _line(
-        "cart/held_cart.py", "if held is None and place is None and len(cart.lines) >= max_lines:",
+        "cart/updates.py", "if held is None and place is None and len(cart.lines) >= max_lines:",
         "if False:",
         f"{BOUNDS}the_51st_line_is_refused_and_an_old_line_can_still_change",
     ),
     "so have its texts": _line(
-        "cart/held_cart.py", "if text > MAX_TEXT_OF_CART and text > _text(before):", "if False:",
+        "cart/updates.py", "if text > MAX_TEXT_OF_CART and text > _text(cart):", "if False:",
         f"{BOUNDS}the_texts_of_a_cart_have_an_end_together",
     ),
     "a text has a length": _line(

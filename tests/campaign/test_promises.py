@@ -102,7 +102,7 @@ def test_promise_2_only_the_shops_server_confirms(shop: Shop, shopper: Shopper) 
 
 
 def test_promise_3_an_update_that_was_answered_stays(shop: Shop, shopper: Shopper) -> None:
-    """Fails when ``return update.seq <= cart.seen…`` of cart/held_cart.py is broken."""
+    """Fails when ``return update.seq <= cart.seen…`` of cart/updates.py is broken."""
     offers = [PARKING, "parking.vip", "insurance.ticket", POSTER]
     shopper.cart()
     ok(shopper.update(shopper.item(POSTER, 1)))
@@ -129,7 +129,7 @@ def test_promise_3_an_update_that_was_answered_stays(shop: Shop, shopper: Shoppe
 
 
 def test_promise_4_the_charge_is_what_was_seen_and_locked(shop: Shop, shopper: Shopper) -> None:
-    """Fails when ``if not row.is_dearer():`` of cart/quote.py is left out."""
+    """Fails when ``if not row.is_dearer()`` of cart/quote.py is left out."""
     shop.emulator.faults(
         "reserve", {"kind": "price", "catalogItemId": PARKING, "unitPrice": 14, "times": None}
     )

@@ -72,7 +72,7 @@ RULES = [
     ("headers", "rokt/calls.py", "rokt-session-id"),
     ("cancel", "web/guard.py", "Caller.SERVER"),
     ("cancel", "web/views.py", "Caller.SERVER"),
-    ("removal", "cart/held_cart.py", "removed_id"),
+    ("removal", "cart/updates.py", "removed_id"),
     ("backoff", "outbox/backoff.py", "def backoff"),
     ("redacted", "rokt/redaction.py", "def "),
     ("tables", "store/tables.py", "Table("),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from bff.cart.held_cart import CartItem, HeldCart, Line, Update, apply
+from bff.cart.held_cart import CartItem, HeldCart, Line
 from bff.cart.order import OrderRow, OrderStatus
 from bff.cart.reservation import Reservation, State
+from bff.cart.updates import Update, apply
 from bff.config.settings import PREFIX, Settings
 from bff.errors import ConfigError
 

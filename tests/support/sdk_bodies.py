@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bff.cart.held_cart import Update
+from bff.cart.updates import Update
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.web.schemas.fields import load

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
-from bff.cart.held_cart import CartItem, Update
+from bff.cart.held_cart import CartItem
+from bff.cart.updates import Update
 from bff.config.settings import Settings
 from bff.errors import InvalidInput
 from bff.money import NO_CURRENCY, has_minor_digits, is_currency, minor_digits, same_to_rounding

@@ -16,8 +16,9 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError
 
-from bff.cart.held_cart import CartItem, Update
+from bff.cart.held_cart import CartItem
 from bff.cart.order import Purchase
+from bff.cart.updates import Update
 from bff.errors import InvalidInput, SessionMoved, StoreUnavailable, Unauthorized
 from bff.store import engine as engines
 from bff.store.database import Store

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bff import InvalidInput
-from bff.cart.held_cart import CartItem, HeldCart, Line, Update, after_confirm
+from bff.cart.held_cart import CartItem, HeldCart, Line, after_confirm
 from bff.cart.linked_products import MAX_PRODUCTS, check_products, follow_products
+from bff.cart.updates import Update
 from bff.store.documents import dump_cart, load_cart
 from tests.support.samples import OTHER_PAGE, PAGE, cart_item, shown, told
 

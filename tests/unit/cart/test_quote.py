@@ -12,7 +12,7 @@ import pytest
 from bff.cart.held_cart import HeldCart, Line
 from bff.cart.order import OrderStatus, order_status
 from bff.cart.quote import PriceChange, Quote, make_quote
-from bff.cart.reservation import Reason, Reservation, State
+from bff.cart.reservation import Reason, Reservation, ReserveOptions, State
 from bff.store.documents import dump_quote, load_quote
 from tests.support.samples import NOW, cart_item, held, reservation
 
@@ -21,7 +21,9 @@ LINE = Line(cart_item("a", quantity=3), 4)
 
 def quote(*rows: Reservation, cart: HeldCart | None = None, **unanswered: Reason) -> Quote:
     lines = tuple(Line(row.item, row.revision) for row in rows)
-    return make_quote("quote", cart or HeldCart("cart", 7, lines), rows, unanswered)
+    return make_quote(
+        "quote", cart or HeldCart("cart", 7, lines), rows, unanswered, ReserveOptions()
+    )
 
 
 def locked(price: str, line: Line = LINE, **more: Any) -> Reservation:

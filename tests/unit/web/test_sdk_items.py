@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.cart.held_cart import CartItem, Update
+from bff.cart.held_cart import CartItem
+from bff.cart.updates import Update
 from bff.errors import InvalidInput
 from bff.web.schemas.fields import MAX_ID
 from bff.web.schemas.sdk_items import MAX_NAME, MAX_TEXT

@@ -10,8 +10,9 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.cart.held_cart import MAX_KNOWN, MAX_SEEN, HeldCart, Update
+from bff.cart.held_cart import MAX_KNOWN, HeldCart
 from bff.cart.linked_products import follow_products
+from bff.cart.updates import MAX_SEEN, Update
 from bff.store.documents import dump_cart, dump_item, load_cart, load_item
 from tests.support.samples import OTHER_PAGE, PAGE, cart_item, held, shown, told
 

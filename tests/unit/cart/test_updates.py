@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bff.cart.held_cart import MAX_FORMER, CartItem, HeldCart, Line, Update, after_confirm, apply
+from bff.cart.held_cart import CartItem, HeldCart, Line, after_confirm
+from bff.cart.updates import MAX_FORMER, Update, apply
 from bff.errors import InvalidInput
 from tests.support.samples import OTHER_PAGE, PAGE, cart_item, held, shown, told
 
