@@ -246,7 +246,6 @@ BROKEN: list[tuple[str, Callable[[Shop], None], Callable[[Shop], None], set[str]
 ]  # fmt: skip
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("name", "begin", "breaks", "also"),
     BROKEN,
