@@ -1,7 +1,8 @@
 """The client of Rokt's Cart API. It knows neither a database nor a shopper's HTTP request.
 
 client       ``CartApi``: sends one call within a time limit
-calls        the five calls as bytes and headers
+calls        the five calls as bytes, each with the headers of its session
+headers      all headers that are sent to Rokt
 outcomes     the four outcomes of a call: done, refused, not sent, unknown
 responses    what a response to reserve or confirm says of each item
 reserve      asks Rokt to reserve rows, and applies its responses to them

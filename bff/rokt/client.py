@@ -17,7 +17,8 @@ from typing import Any
 
 from bff.config.settings import Settings
 from bff.rokt.bulkhead import Bulkhead
-from bff.rokt.calls import PATHS, Call, Kind
+from bff.rokt.calls import PATHS, Call
+from bff.rokt.headers import request_headers
 from bff.rokt.outcomes import Cause, Done, NotSent, Outcome, Refused, Unknown, read_response
 from bff.rokt.redaction import private_texts, shown_request, shown_response
 from bff.rokt.transport import Broken, NeverConnected, Response, Transport
@@ -105,15 +106,7 @@ class CartApi:
     def _post(
         self, call: Call, limit: float, private: frozenset[str]
     ) -> tuple[Outcome, Response | None]:
-        headers = {
-            "rokt-api-key": self._settings.api_key,
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "rokt-bff",
-            **call.headers,
-        }
-        if call.kind is not Kind.CANCEL:  # the only call that is documented without it
-            headers["rokt-tag-id"] = self._settings.tag_id
+        headers = request_headers(call, self._settings)
         url = self._settings.api_url + PATHS[call.kind]
         try:
             response = self._transport.post(

@@ -68,7 +68,7 @@ RULES = [
     ("renewed", "cart/reservation.py", "margin"),
     ("renewed", "config/settings.py", "renew_margin"),
     ("422", "rokt/reserve.py", "Refused"),
-    ("headers", "rokt/client.py", "rokt-tag-id"),
+    ("headers", "rokt/headers.py", "rokt-tag-id"),
     ("headers", "rokt/calls.py", "rokt-session-id"),
     ("cancel", "web/guard.py", "Caller.SERVER"),
     ("cancel", "web/views.py", "Caller.SERVER"),
