@@ -125,6 +125,9 @@ class OrderVerbs:
 
         Returns:
             The response that the placement waits for, or a problem document.
+
+        Raises:
+            Exception: ``charge`` raised it. The items stay reserved for a repetition.
         """
         return instant_purchase.respond(charge)
 

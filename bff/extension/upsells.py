@@ -92,8 +92,8 @@ class Upsells(Verbs, OrderVerbs):
 
     ``init_app`` reads the settings ``ROKT_BFF_…`` (the fields of ``bff.Settings``) and
     ``SECRET_KEY``, registers the blueprint, and keeps its parts in ``app.extensions["rokt_bff"]``.
-    The verbs work within a request, for the shopper whose cookie the request has. An error of
-    Rokt's raises nothing.
+    The verbs work within a request, for the shopper whose cookie the request has. Outside of one
+    they raise ``RuntimeError``. An error of Rokt's raises nothing.
 
     Args:
         app: The app to wire. None: call ``init_app`` later.

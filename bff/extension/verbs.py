@@ -40,7 +40,6 @@ class Verbs:
         """What the shopper holds. Without a session it is empty, and no session is started.
 
         Raises:
-            RuntimeError: There is no request.
             StoreUnavailable: The database cannot be used right now.
         """
         return _read(runtime().checkout.cart, EMPTY_CART)
@@ -50,7 +49,6 @@ class Verbs:
         """The public name of the shopper's session, as the signals carry it. None: no session.
 
         Raises:
-            RuntimeError: There is no request.
             StoreUnavailable: The database cannot be used right now.
         """
         return _read(runtime().checkout.session_id, None)
