@@ -136,7 +136,7 @@ def test_the_products_survive_their_document() -> None:
         max_size=10,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_after_every_message_every_line_follows_what_the_shop_told_last(
     heard: list[dict[str, int] | Update],
 ) -> None:

@@ -94,7 +94,7 @@ def test_of_two_reservations_for_a_line_the_newest_is_kept_and_the_other_given_b
         max_size=8,
     ),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_every_line_is_kept_or_asked_for_and_nothing_reserved_is_forgotten(
     wanted: list[tuple[str, int]], found: list[tuple[str, int, State, int, int]]
 ) -> None:

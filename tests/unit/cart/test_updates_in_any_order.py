@@ -54,7 +54,7 @@ def by_item(ordered: Sequence[Update]) -> dict[str, int]:
 
 
 @given(shuffled())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_order_and_any_duplicates_of_a_pages_messages_give_the_same_cart(
     both: tuple[list[Update], Sequence[Update]],
 ) -> None:
@@ -115,7 +115,7 @@ def in_two_tabs(draw: st.DrawFn, *, old: bool) -> list[Update]:
 
 
 @given(in_two_tabs(old=False))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_of_two_tabs_what_arrived_last_of_an_item_counts(arrived: list[Update]) -> None:
     cart = HeldCart("cart")
     newest: dict[tuple[str | None, str], int] = {}
@@ -137,7 +137,7 @@ def test_of_two_tabs_what_arrived_last_of_an_item_counts(arrived: list[Update]) 
 
 
 @given(in_two_tabs(old=True))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_two_tabs_never_double_a_line_and_what_comes_again_is_late(arrived: list[Update]) -> None:
     cart = HeldCart("cart")
     for update in arrived:

@@ -206,7 +206,7 @@ PRICE = st.floats(0, 1000) | st.integers(0, 10**6).map(lambda cents: cents / 100
 
 
 @given(PRICE, PRICE, st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_shopper_never_pays_more_than_rokt_locked(
     unit: float, total: float, quantity: int
 ) -> None:
@@ -238,7 +238,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.dictionaries(st.sampled_from([*yes(), "status", "success", "reason"]), JSON))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_answer_raises_and_no_grant_breaks_its_bounds(anything: Any, odd: Any) -> None:
     for answer in (anything, {"items": [yes() | odd, anything], "errors": anything}):
         for one in read_reserve(json.loads(json.dumps(answer)), ASKED) or []:

@@ -210,7 +210,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(list(GOOD)), JSON, max_size=4), JSON, st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_body_raises_anything_but_invalid_input(
     changed: dict[str, Any], more: Any, old: bool
 ) -> None:
