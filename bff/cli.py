@@ -235,10 +235,10 @@ def integrity(base: str) -> None:
     for name in scripts:
         click.echo(f"{name}  {present.integrity(name)}")
     click.echo("\nFor a page that loads the bridge by a tag:")
-    click.echo(present.tag("bridge.js", base))
+    click.echo(present.script_tag("bridge.js", base))
     click.echo("\nBefore a script that imports these modules, one for each of them:")
     for name in scripts:
-        click.echo(present.tag(name, base, preload=True))
+        click.echo(present.script_tag(name, base, preload=True))
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """The shop's own route for instant purchases: guarded, charged by the shop, confirmed.
 
-A partner's backend, which charges elsewhere, calls ``POST /purchases`` of ``bff.web.views``.
+A partner's backend, which charges elsewhere, calls ``POST /purchases`` of ``bff.web.endpoints``.
 """
 
 from __future__ import annotations

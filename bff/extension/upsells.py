@@ -39,11 +39,11 @@ from bff.rokt.client import CartApi
 from bff.store.clock import system_time
 from bff.store.database import Store
 from bff.web.cors import allow_origins
+from bff.web.endpoints import blueprint
 from bff.web.rate_limits import Limits
 from bff.web.runtime import KEY, Runtime, runtime
 from bff.web.scripts import release
 from bff.web.shopper import set_cookie
-from bff.web.views import blueprint
 
 
 def build(
@@ -224,5 +224,7 @@ class Upsells(Verbs, OrderVerbs):
             KeyError: There is no such script.
             RuntimeError: The app is not wired, or there is no app context.
         """
-        tag = release().tag(script, base or self.settings.url_prefix, preload=preload, data=data)
+        tag = release().script_tag(
+            script, base or self.settings.url_prefix, preload=preload, data=data
+        )
         return Markup(tag)  # noqa: S704, it escapes what it is given

@@ -1,6 +1,6 @@
 """The doctor: checks the promises on a live database, the settings, and the way to Rokt.
 
-Reads only. What is looked for in the database is in ``bff.invariants``.
+Reads only. What is looked for in the database is in ``bff.ops.invariants``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The headers that are sent to Rokt, and no others. Source: Rokt's reference of each call."""
+"""The headers of a call to Rokt. Source: the reference of each call.
+
+The transport adds ``Accept-Encoding``, because it reads no packed body.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Read in this order:
 
-- ``views``: the endpoints, each with who may call it, its body and its response.
+- ``endpoints``: the endpoints, each with who may call it, its body and its response.
 - ``blueprint``: the decorator on a view, which reads the body and writes the response; errors.
 - ``guard``: who may call, by cookie, handle or server key, and from which page.
 - ``shopper``: the shopper of a request: cookie, handle, language.

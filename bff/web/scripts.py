@@ -86,7 +86,7 @@ class Release:
         """
         return f"sha384-{b64encode(sha384(self.scripts[script]).digest()).decode()}"
 
-    def tag(
+    def script_tag(
         self,
         script: str,
         base: str,

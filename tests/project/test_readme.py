@@ -71,7 +71,7 @@ RULES = [
     ("headers", "rokt/headers.py", "rokt-tag-id"),
     ("headers", "rokt/calls.py", "rokt-session-id"),
     ("cancel", "web/guard.py", "Caller.SERVER"),
-    ("cancel", "web/views.py", "Caller.SERVER"),
+    ("cancel", "web/endpoints.py", "Caller.SERVER"),
     ("removal", "cart/updates.py", "removed_id"),
     ("backoff", "outbox/backoff.py", "def backoff"),
     ("redacted", "rokt/redaction.py", "def "),

@@ -88,7 +88,7 @@ def test_the_command_prints_what_a_browser_will_compute(
 
 def test_a_shop_s_template_gets_the_same_tag(shop: Shop) -> None:
     with shop.app.app_context():
-        assert str(shop.upsells.script_tag()) == release().tag("bridge.js", "/rokt")
+        assert str(shop.upsells.script_tag()) == release().script_tag("bridge.js", "/rokt")
 
 
 # --- in a browser ---

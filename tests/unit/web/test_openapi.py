@@ -12,8 +12,8 @@ from bff.cart.order import OrderStatus
 from bff.cart.reservation import Reason, State
 from bff.checkout.instant_purchase import PurchaseReason
 from bff.rokt.placements import PlacementsReason
+from bff.web.endpoints import blueprint
 from bff.web.openapi.document import describe
-from bff.web.views import blueprint
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from openapi_schema_validator import OAS31Validator
 
 from bff.cart.linked_products import MAX_PRODUCTS
 from bff.errors import InvalidInput
+from bff.web.endpoints import blueprint
 from bff.web.openapi.document import describe
 from bff.web.schemas.fields import load
 from bff.web.schemas.requests import (
@@ -19,7 +20,6 @@ from bff.web.schemas.requests import (
     ProductsBody,
     ReserveBody,
 )
-from bff.web.views import blueprint
 
 
 def wrong(schema: type[Any], body: object) -> list[str]:

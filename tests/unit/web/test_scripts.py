@@ -23,21 +23,21 @@ def test_the_order_of_the_files_makes_no_other_release() -> None:
 
 
 def test_the_bridge_gets_a_script_and_other_modules_a_link() -> None:
-    tag = ONE.tag("bridge.js", "/rokt", data={"guard": "#continue"})
+    tag = ONE.script_tag("bridge.js", "/rokt", data={"guard": "#continue"})
     assert tag.startswith('<script type="module" async ')
     assert 'data-rokt-bff="/rokt" data-guard="#continue"' in tag
-    for link in (ONE.tag("b.js", "/rokt"), ONE.tag("bridge.js", "/rokt", preload=True)):
+    for link in (ONE.script_tag("b.js", "/rokt"), ONE.tag("bridge.js", "/rokt", preload=True)):
         assert link.startswith('<link rel="modulepreload" ')
     for script in ONE.scripts:
-        assert f'integrity="{ONE.integrity(script)}"' in ONE.tag(script, "/rokt")
-        assert f'="/rokt/static/{ONE.name}/{script}"' in ONE.tag(script, "/rokt")
+        assert f'integrity="{ONE.integrity(script)}"' in ONE.script_tag(script, "/rokt")
+        assert f'="/rokt/static/{ONE.name}/{script}"' in ONE.script_tag(script, "/rokt")
 
 
 def test_nothing_breaks_out_of_a_tag() -> None:
-    evil = ONE.tag("bridge.js", '"><script>alert(1)</script>', data={"guard": '"><script>'})
+    evil = ONE.script_tag("bridge.js", '"><script>alert(1)</script>', data={"guard": '"><script>'})
     assert evil.count("<script") == 1
 
 
 def test_a_script_that_there_is_not_has_no_tag() -> None:
     with pytest.raises(KeyError):
-        ONE.tag("c.js", "/rokt")
+        ONE.script_tag("c.js", "/rokt")
