@@ -380,7 +380,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "what a shop adds to a confirm has a size": _line(
         "web/schemas/fields.py", "if len(value) > MAX_MEMBERS:", "if False:",
-        f"{BOUNDS}further_members_of_a_confirm_are_bounded",
+        "tests/unit/web/test_requests.py::test_further_members_are_bounded_as_the_description_says",
     ),
     "also its texts": _line(
         "web/schemas/fields.py", "if len(value) > MAX_VALUE:", "if False:",
@@ -388,7 +388,7 @@ DEFENCES: Mapping[str, Defence] = {
     ),
     "and it is JSON": _line(
         "web/schemas/fields.py", "if isinstance(value, float) and not isfinite(value):", "if False:",
-        f"{BOUNDS}further_members_of_a_confirm_are_bounded",
+        "tests/unit/web/test_requests.py::test_a_number_that_can_be_read_and_not_be_written_is_refused",
     ),
     # --- what a browser is told ---
     "answers bind the browser": _line(
