@@ -26,7 +26,10 @@ def test_the_bridge_gets_a_script_and_other_modules_a_link() -> None:
     tag = ONE.script_tag("bridge.js", "/rokt", data={"guard": "#continue"})
     assert tag.startswith('<script type="module" async ')
     assert 'data-rokt-bff="/rokt" data-guard="#continue"' in tag
-    for link in (ONE.script_tag("b.js", "/rokt"), ONE.script_tag("bridge.js", "/rokt", preload=True)):
+    for link in (
+        ONE.script_tag("b.js", "/rokt"),
+        ONE.script_tag("bridge.js", "/rokt", preload=True),
+    ):
         assert link.startswith('<link rel="modulepreload" ')
     for script in ONE.scripts:
         assert f'integrity="{ONE.integrity(script)}"' in ONE.script_tag(script, "/rokt")
