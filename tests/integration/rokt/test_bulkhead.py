@@ -131,7 +131,7 @@ def test_a_server_takes_updates_while_a_flood_of_reserves_meets_a_hanging_rokt(
         emulator.url,
         database_url=new_database(empty=True),
         origins="https://shop.example",
-        reserve_timeout="6",
+        reserve_timeout="20",  # forty pages and an update come within it, on a busy machine too
     )
     with started(ROKT_BFF, "serve", "--port", "0", folder=tmp_path, environ=environ) as server:
         base = server.wait_for(r"rokt-bff at (\S+)")
