@@ -35,7 +35,6 @@ class Line:
     """A held item.
 
     Attributes:
-        item: The item.
         revision: The cart's version at the last change that a reservation depends on. A reservation
             of another revision is stale.
         page: The page load that set it last.
@@ -53,9 +52,7 @@ class HeldCart:
     """The cart that a session holds.
 
     Attributes:
-        cart_id: Rokt's id of it. A paid order starts a new cart.
         version: Grows with each change.
-        lines: The held items.
         removed: The catalogue items that were removed from this cart, oldest first.
         known: The catalogue items that this session has ever held, oldest first.
         seen: Page load → cart item id → the last ``seq`` that was applied. It keeps removed ids.

@@ -96,7 +96,6 @@ class Reservation:
     """One item that Rokt was asked to reserve.
 
     Attributes:
-        id: Our id of the row.
         revision: The revision of the line that it was asked for.
         item: The item as the shopper saw it then.
         quantity: How many Rokt reserved; until then, as the shopper saw it. So are the prices.

@@ -1,7 +1,7 @@
-"""For operators: what ``flask rokt`` and ``rokt-bff`` run. The commands are in ``bff.cli``.
+"""For operators: what the commands of ``flask rokt`` and ``rokt-bff`` run. ``bff.cli`` has those.
 
-- ``doctor``: checks the database, the settings and the way to Rokt
-- ``invariants``: the promises, each as a query for what breaks it
-- ``redrive``: owes failed calls again
-- ``purge``: deletes what is over
+- ``doctor``: checks the database, the settings and the connection to Rokt
+- ``invariants``: the promises, each as a query for rows that break it
+- ``redrive``: retries the failed calls of an order
+- ``purge``: deletes old rows
 """

@@ -1,6 +1,6 @@
-"""The doctor: checks the promises on a live database, the settings, and the way to Rokt.
+"""The doctor: checks the database, the settings and the connection to Rokt. It only reads.
 
-Reads only. What is looked for in the database is in ``bff.ops.invariants``.
+``bff.ops.invariants`` has the checks of the database.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bff.cart.reservation import State
 from bff.config.security import insecure
 from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
-from bff.ops.invariants import INVARIANTS, NEEDS_REFUND, Finding
+from bff.ops.invariants import NEEDS_REFUND, Finding, broken_invariants
 from bff.outbox.queue import RowState
 from bff.rokt.calls import any_call
 from bff.rokt.client import CartApi
@@ -23,15 +23,13 @@ from bff.store.clock import ahead
 from bff.store.database import Store, new_id
 from bff.store.tables import outbox, reservations
 
-# Reservations lapse within tens of minutes; clocks that differ by more than this make "60
-# seconds left" meaningless, and what is sent just before a lapse arrives after it.
+# Reservations expire within tens of minutes. With a greater difference of the clocks, a reservation
+# with "60 seconds left" may have expired.
 CLOCK_TOLERANCE = timedelta(seconds=10)
-
 
 ROWS_AT_A_TIME = 500
 
-
-# The page that the doctor asks about is none of the shop's, which Rokt may say by this.
+# Rokt may respond with this to the doctor's page identifier, which the shop has not set up.
 NO_SUCH_PAGE = 422
 
 
@@ -40,10 +38,9 @@ def examine_database(store: Store, now: datetime) -> Iterator[Finding]:
     try:
         store.check_schema()
         with store.read() as connection:
-            # Rows come by and by: a database may be larger than the memory.
+            # In parts: the tables may be larger than the memory.
             connection = connection.execution_options(yield_per=ROWS_AT_A_TIME)
-            for invariant in INVARIANTS.values():
-                yield from invariant(connection, now)
+            yield from broken_invariants(connection, now)
             yield from _clock(ahead(connection), "the database's")
     except StoreUnavailable as error:
         yield Finding("database", str(error))
@@ -56,7 +53,7 @@ def count_by_state(connection: Connection) -> dict[str, int]:
 
 
 def count_open(store: Store) -> Mapping[str, int]:
-    """Count what is not settled, and the reserves of which nobody knows what Rokt holds."""
+    """Count open and failed calls, orders that need a refund, and reserves without a response."""
     with store.read() as connection:
         calls = count_by_state(connection)
         refunds = select(func.count()).where(NEEDS_REFUND)
@@ -65,12 +62,12 @@ def count_open(store: Store) -> Mapping[str, int]:
             "calls owed": calls.get(RowState.QUEUED, 0),
             "calls given up": calls.get(RowState.GAVE_UP, 0),
             "orders that need a refund": connection.execute(refunds).scalar_one(),
-            "reserves without an answer": connection.execute(unanswered).scalar_one(),
+            "reserves without a response": connection.execute(unanswered).scalar_one(),
         }
 
 
 def examine_rokt(settings: Settings, api: CartApi) -> Iterator[Finding]:
-    """Check that Rokt is reached, accepts the key, and has the same time of day."""
+    """Check that Rokt can be reached, accepts the key, and has the same time."""
     call = any_call(
         cart_id=new_id(),
         page_identifier="doctor",
@@ -80,7 +77,7 @@ def examine_rokt(settings: Settings, api: CartApi) -> Iterator[Finding]:
         accept_language=None,
     )
     outcome, difference = api.probe(call, limit=settings.reserve_timeout)
-    yield from _way(outcome)
+    yield from _response(outcome)
     if difference is not None:
         yield from _clock(-difference, "Rokt's")
 
@@ -88,30 +85,29 @@ def examine_rokt(settings: Settings, api: CartApi) -> Iterator[Finding]:
 def examine_settings(
     settings: Settings, config: Mapping[str, object], host: str | None = None
 ) -> Iterator[Finding]:
-    """Check that nothing insecure is set, as the start does: a shop's config may be older."""
+    """Check for insecure settings, as the start does. A shop may have started before a change."""
     for text in insecure(settings, config, host):
         yield Finding("insecure", text)
 
 
-def _way(outcome: Outcome) -> Iterator[Finding]:
-    """Tell what an outcome says about the way to Rokt."""
-    if isinstance(outcome, Done) or (
-        isinstance(outcome, Refused) and outcome.status == NO_SUCH_PAGE
-    ):
+def _response(outcome: Outcome) -> Iterator[Finding]:
+    if isinstance(outcome, Done):
         return
     if not isinstance(outcome, Refused):
         yield Finding("rokt", f"Rokt cannot be reached: {outcome.detail}")
     elif outcome.status in (401, 403):
-        yield Finding("rokt_key", f"Rokt does not accept the key or the tag ({outcome.status})")
+        text = f"Rokt rejects ROKT_BFF_API_KEY or ROKT_BFF_TAG_ID ({outcome.status})"
+        yield Finding("rokt_key", f"{text}: correct them")
     elif outcome.is_about_setup or outcome.status < 400:
-        text = f"what answers {outcome.status} at ROKT_BFF_API_URL is not the Cart API"
-        yield Finding("rokt", text)
-    else:
-        yield Finding("rokt", f"Rokt takes no question of this shop: {outcome.detail}")
+        text = f"ROKT_BFF_API_URL responds with {outcome.status}, so it is not the Cart API"
+        yield Finding("rokt", f"{text}: correct it")
+    elif outcome.status != NO_SUCH_PAGE:
+        yield Finding("rokt", f"Rokt rejected a test request: {outcome.detail}")
 
 
 def _clock(ahead: timedelta, whose: str) -> Iterator[Finding]:
     if abs(ahead) > CLOCK_TOLERANCE:
         seconds = abs(round(ahead.total_seconds()))
         side = "ahead of" if ahead > timedelta() else "behind"
-        yield Finding("clock", f"this clock is {seconds} s {side} {whose}: set it by NTP")
+        text = f"this server's clock is {seconds} s {side} {whose}: synchronize it by NTP"
+        yield Finding("clock", text)

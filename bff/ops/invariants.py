@@ -1,12 +1,11 @@
-"""The promises as they are looked for in a live database: what breaks one is a finding.
+"""The promises as queries for rows that break them. They only read.
 
-Reads only. Each invariant is one function that yields findings; ``INVARIANTS`` names them all,
-and each has a database that was broken on purpose among the tests.
+Each invariant is a function that yields a text for each finding. ``INVARIANTS`` has all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -20,28 +19,18 @@ from bff.rokt.calls import Kind
 from bff.store.documents import load_cart, load_quote
 from bff.store.tables import orders, outbox, quotes, reservations, sessions
 
-# A lease lasts half a minute and delivery looks twice a second: who is late by this much is
-# not slow but gone.
+# A lease lasts half a minute, and due calls are looked for twice a second. After this, a process
+# is not slow but dead.
 LATE = timedelta(minutes=5)
 
+# No money depends on such a call, and after this it is too late for it.
+REPORTED_FOR = timedelta(days=7)
 
-# What no money depends on is told for so long, and then it is too late to matter.
-TOLD_FOR = timedelta(days=7)
-
-
-# The ids of the items that a call is about, where there are none.
+# The subjects of a call that is about no item.
 NO_SUBJECTS = "[]"
 
-
-# What an order has paid for.
-SOLD = (
-    State.CONFIRMING,
-    State.CONFIRMED,
-    State.CANCELLING,
-    State.CANCELLED,
-    State.REFUND_NEEDED,
-)
-
+CONFIRMED = (State.CONFIRMED.value, State.CANCELLING.value, State.CANCELLED.value)
+SOLD = (State.CONFIRMING.value, *CONFIRMED, State.REFUND_NEEDED.value)
 
 NEEDS_REFUND = and_(
     orders.c.status == OrderStatus.REFUND_NEEDED.value, orders.c.refunded_at.is_(None)
@@ -50,49 +39,58 @@ NEEDS_REFUND = and_(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be; ``name`` is stable, for monitoring."""
+    """A broken rule. ``name`` is for monitoring and does not change; ``text`` is for people."""
 
     name: str
     text: str
 
 
-Invariant = Callable[[Connection, datetime], Iterator[Finding]]
+Invariant = Callable[[Connection, datetime], Iterator[str]]
 
 
-def paid_and_lost(connection: Connection, _now: datetime) -> Iterator[Finding]:
+def broken_invariants(connection: Connection, now: datetime) -> Iterator[Finding]:
+    """Check every invariant."""
+    for invariant in INVARIANTS:
+        for text in invariant(connection, now):
+            yield Finding(invariant.__name__, text)
+
+
+def paid_and_lost(connection: Connection, _now: datetime) -> Iterator[str]:
     """Every item that was paid for is confirmed, or queued, or needs a refund (promise 1)."""
-    for state, kind in ((State.CONFIRMING, Kind.CONFIRM), (State.CANCELLING, Kind.CANCEL)):
-        query = select(reservations.c.order_id).where(
-            reservations.c.state == state.value, ~_has_call(kind, RowState.QUEUED).exists()
-        )
-        if kind is Kind.CANCEL:  # else it is ``cancel_given_up``
-            query = query.where(~_has_call(kind, RowState.GAVE_UP).exists())
+    items = select(reservations.c.order_id, reservations.c.state)
+    confirming = items.where(
+        reservations.c.state == State.CONFIRMING.value,
+        ~_has_call(Kind.CONFIRM, RowState.QUEUED).exists(),
+    )
+    # A cancel that was given up is a finding of ``cancel_given_up``.
+    cancelling = items.where(
+        reservations.c.state == State.CANCELLING.value,
+        ~_has_call(Kind.CANCEL, RowState.QUEUED).exists(),
+        ~_has_call(Kind.CANCEL, RowState.GAVE_UP).exists(),
+    )
+    for query in (confirming, cancelling):
         for row in connection.execute(query):
-            text = f"an item of order {row.order_id!r} is {state.value}, but no call is owed"
-            yield Finding("paid_and_lost", text)
-    answered = (State.CONFIRMED, State.CANCELLING, State.CANCELLED)
-    query = select(reservations.c.order_id, reservations.c.state).where(
-        reservations.c.state.in_([state.value for state in answered]),
-        ~_has_call(Kind.CONFIRM, RowState.DONE).exists(),
+            yield f"an item of order {row.order_id!r} is {row.state}, but no call is owed"
+    query = items.where(
+        reservations.c.state.in_(CONFIRMED), ~_has_call(Kind.CONFIRM, RowState.DONE).exists()
     )
     for row in connection.execute(query):
-        text = f"an item of order {row.order_id!r} is {row.state}, but Rokt confirmed no such call"
-        yield Finding("paid_and_lost", text)
-    items = select(func.count()).where(reservations.c.order_id == orders.c.id).scalar_subquery()
-    sold = select(orders.c.id, orders.c.status, quotes.c.document, items.label("items")).join(
+        yield f"an item of order {row.order_id!r} is {row.state}, but no confirm of it succeeded"
+    count = select(func.count()).where(reservations.c.order_id == orders.c.id).scalar_subquery()
+    sold = select(orders.c.id, orders.c.status, quotes.c.document, count).join(
         quotes, quotes.c.id == orders.c.quote_id, isouter=True
     )
-    for row in connection.execute(sold):
-        bought = 0 if row.document is None else len(load_quote(row.document).reservation_ids)
+    for order_id, status, document, found in connection.execute(sold):
+        quoted = 0 if document is None else len(load_quote(document).reservation_ids)
         # Only an order without an upsell has no item, and that one is confirmed.
-        least = 0 if row.status == OrderStatus.CONFIRMED.value else 1
-        if row.items < max(bought, least):
-            text = f"order {row.id!r} has lost {max(bought, least) - row.items} of its items"
-            yield Finding("paid_and_lost", text)
+        least = 0 if status == OrderStatus.CONFIRMED.value else 1
+        missing = max(quoted, least) - found
+        if missing > 0:
+            yield f"order {order_id!r} lacks {missing} of its items"
 
 
-def cancel_lost(connection: Connection, _now: datetime) -> Iterator[Finding]:
-    """A cancel that was asked for before the confirm is owed once Rokt has confirmed."""
+def cancel_lost(connection: Connection, _now: datetime) -> Iterator[str]:
+    """A cancel that was requested before the confirm is owed after it."""
     query = select(reservations.c.order_id).where(
         reservations.c.state == State.CONFIRMED.value,
         reservations.c.cancel_requested.is_(True),
@@ -100,35 +98,34 @@ def cancel_lost(connection: Connection, _now: datetime) -> Iterator[Finding]:
         ~_has_call(Kind.CANCEL).exists(),
     )
     for row in connection.execute(query):
-        text = f"an item of order {row.order_id!r} was to be cancelled, and Rokt was never told"
-        yield Finding("cancel_lost", text)
+        yield f"an item of order {row.order_id!r} is to be cancelled, but no cancel was ever owed"
 
 
-def cancel_given_up(connection: Connection, _now: datetime) -> Iterator[Finding]:
-    """Cancels of which nobody knows whether Rokt made them: somebody must find out."""
+def cancel_given_up(connection: Connection, _now: datetime) -> Iterator[str]:
+    """Every cancel has a response. After a cancel that was given up, Rokt's state is unknown."""
     query = select(outbox.c.order_id, outbox.c.last_error).where(
-        outbox.c.kind == _name(Kind.CANCEL), outbox.c.state == RowState.GAVE_UP.value
+        outbox.c.kind == Kind.CANCEL.value, outbox.c.state == RowState.GAVE_UP.value
     )
     for row in connection.execute(query):
         cure = f"ask Rokt, or `flask rokt redrive {row.order_id}`"
-        yield Finding("cancel_given_up", f"order {row.order_id!r}: {row.last_error}; {cure}")
+        yield f"order {row.order_id!r}: {row.last_error}; {cure}"
 
 
-def purchase_not_told(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """Rokt is told of each purchase without an upsell too, where the shop wants it."""
+def purchase_not_sent(connection: Connection, now: datetime) -> Iterator[str]:
+    """Rokt has the purchases without an upsell too, if the shop wants that."""
     query = select(outbox.c.order_id, outbox.c.last_error).where(
-        outbox.c.kind == _name(Kind.CONFIRM),
+        outbox.c.kind == Kind.CONFIRM.value,
         outbox.c.subjects == NO_SUBJECTS,
         outbox.c.state.in_([RowState.REFUSED.value, RowState.GAVE_UP.value]),
-        outbox.c.created_at > now - TOLD_FOR,
+        outbox.c.created_at > now - REPORTED_FOR,
     )
     for row in connection.execute(query):
-        cure = f"`flask rokt redrive {row.order_id}` tells it again"
-        yield Finding("purchase_not_told", f"order {row.order_id!r}: {row.last_error}; {cure}")
+        cure = f"`flask rokt redrive {row.order_id}` sends it again"
+        yield f"order {row.order_id!r}: {row.last_error}; {cure}"
 
 
-def status_of_order(connection: Connection, _now: datetime) -> Iterator[Finding]:
-    """An order's status is what its items say."""
+def status_of_order(connection: Connection, _now: datetime) -> Iterator[str]:
+    """An order's status follows from its items."""
     query = (
         select(orders.c.id, orders.c.status, reservations.c.state)
         .join(reservations, reservations.c.order_id == orders.c.id)
@@ -137,61 +134,53 @@ def status_of_order(connection: Connection, _now: datetime) -> Iterator[Finding]
     for (order_id, status), rows in groupby(connection.execute(query), lambda row: row[:2]):
         expected = order_status(State(row.state) for row in rows)
         if expected != status:
-            text = f"order {order_id!r} is {status}, but its items say {expected}"
-            yield Finding("status_of_order", text)
+            yield f"order {order_id!r} is {status}, but by its items it is {expected}"
 
 
-def confirm_without_order(connection: Connection, _now: datetime) -> Iterator[Finding]:
-    """Nothing is confirmed without an order that is paid (promise 2)."""
+def confirm_without_order(connection: Connection, _now: datetime) -> Iterator[str]:
+    """Nothing is confirmed without a paid order (promise 2)."""
     calls = select(outbox.c.id, outbox.c.order_id).where(
-        outbox.c.kind.in_([_name(Kind.CONFIRM), _name(Kind.CANCEL)]),
+        outbox.c.kind.in_([Kind.CONFIRM.value, Kind.CANCEL.value]),
         ~select(orders.c.id).where(orders.c.id == outbox.c.order_id).exists(),
     )
     for row in connection.execute(calls):
-        text = f"call {row.id} is about order {row.order_id!r}, which is not there"
-        yield Finding("confirm_without_order", text)
-    sold = reservations.c.state.in_([state.value for state in SOLD])
+        yield f"call {row.id} is about order {row.order_id!r}, which does not exist"
     items = select(reservations.c.id, reservations.c.order_id).where(
-        or_(reservations.c.order_id.is_not(None), sold),
+        or_(reservations.c.order_id.is_not(None), reservations.c.state.in_(SOLD)),
         ~select(orders.c.id).where(orders.c.id == reservations.c.order_id).exists(),
     )
     for row in connection.execute(items):
-        text = f"item {row.id} is of order {row.order_id!r}, which is not there"
-        yield Finding("confirm_without_order", text)
+        yield f"item {row.id} is of order {row.order_id!r}, which does not exist"
 
 
-def lease_without_owner(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """A lease has a holder, is no longer than any call, and ends with it or soon after."""
+def lease_without_owner(connection: Connection, now: datetime) -> Iterator[str]:
+    """A lease has a token and an end, and is no longer than any call."""
     for table, what in ((outbox, "calls"), (sessions, "sessions")):
+        token, until = table.c.lease_token, table.c.lease_until
         wrong = {
-            "were left behind by a server that died": table.c.lease_until < now - LATE,
-            "are held longer than any call takes: was the clock set?": table.c.lease_until
-            > now + LEASE + LATE,
-            "are held by nobody": and_(
-                table.c.lease_token.is_(None), table.c.lease_until.is_not(None)
-            ),
-            "are held without an end": and_(
-                table.c.lease_token.is_not(None), table.c.lease_until.is_(None)
-            ),
+            "expired long ago, so a server was killed": until < now - LATE,
+            "is longer than any call: check the servers' clocks": until > now + LEASE + LATE,
+            "has an end, but no token": and_(token.is_(None), until.is_not(None)),
+            "has a token, but no end": and_(token.is_not(None), until.is_(None)),
         }
         for text, condition in wrong.items():
             count = connection.execute(select(func.count()).where(condition)).scalar_one()
             if count:
-                yield Finding("lease_without_owner", f"{count} {what} {text}")
+                yield f"the lease of {count} {what} {text}"
 
 
-def overdue(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """What is owed to Rokt is attempted when it is due."""
+def overdue(connection: Connection, now: datetime) -> Iterator[str]:
+    """An owed call is attempted when it is due."""
     query = select(func.count()).where(
         outbox.c.state == RowState.QUEUED.value, outbox.c.next_attempt_at < now - LATE
     )
     count = connection.execute(query).scalar_one()
     if count:
-        yield Finding("overdue", f"{count} calls owed to Rokt are overdue: is `deliver` running?")
+        yield f"{count} calls owed to Rokt are overdue: check that `deliver` runs"
 
 
-def live_after_settle(connection: Connection, now: datetime) -> Iterator[Finding]:
-    """Nothing stays reserved for a cart that was bought, or by an order."""
+def live_after_settle(connection: Connection, now: datetime) -> Iterator[str]:
+    """Nothing stays reserved by an order, or for a cart that was bought."""
     query = (
         select(reservations.c.id, reservations.c.order_id, reservations.c.cart_id, sessions.c.cart)
         .join(sessions, sessions.c.id == reservations.c.session_id, isouter=True)
@@ -202,78 +191,57 @@ def live_after_settle(connection: Connection, now: datetime) -> Iterator[Finding
     )
     for row in connection.execute(query):
         if row.order_id is not None:
-            text = f"an item of order {row.order_id!r} is only reserved"
-            yield Finding("live_after_settle", text)
+            yield f"an item of order {row.order_id!r} is only reserved"
         elif row.cart is None or load_cart(row.cart).cart_id != row.cart_id:
-            yield Finding("live_after_settle", f"reservation {row.id} is live, its cart is gone")
+            yield f"reservation {row.id} is live, but its cart does not exist any more"
 
 
-def sold_twice(connection: Connection, _now: datetime) -> Iterator[Finding]:
+def sold_twice(connection: Connection, _now: datetime) -> Iterator[str]:
     """A quote is bought once, and so is a reservation."""
-    query = (
-        select(orders.c.quote_id, func.count().label("count"))
-        .where(orders.c.quote_id.is_not(None))
-        .group_by(orders.c.quote_id)
-        .having(func.count() > 1)
-    )
-    for row in connection.execute(query):
-        yield Finding("sold_twice", f"quote {row.quote_id} was bought {row.count} times")
-    rows = (
-        select(reservations.c.item_reservation_id, func.count().label("count"))
-        .where(
-            reservations.c.item_reservation_id.is_not(None),
-            reservations.c.state.in_([state.value for state in SOLD]),
-        )
-        .group_by(reservations.c.item_reservation_id)
-        .having(func.count() > 1)
-    )
-    for row in connection.execute(rows):
-        text = f"Rokt's reservation {row.item_reservation_id!r} was sold {row.count} times"
-        yield Finding("sold_twice", text)
+    for column, condition, what in (
+        (orders.c.quote_id, orders.c.quote_id.is_not(None), "quote"),
+        (reservations.c.item_reservation_id, reservations.c.state.in_(SOLD), "Rokt's reservation"),
+    ):
+        query = select(column, func.count()).where(condition, column.is_not(None))
+        for one, count in connection.execute(query.group_by(column).having(func.count() > 1)):
+            yield f"{what} {one!r} was bought {count} times"
 
 
-def refund_needed(connection: Connection, _now: datetime) -> Iterator[Finding]:
-    """Orders that somebody must give money back for."""
+def refund_needed(connection: Connection, _now: datetime) -> Iterator[str]:
+    """No shopper has paid for an item that Rokt did not confirm, without a refund."""
     query = select(orders.c.id, orders.c.last_error, orders.c.error_code).where(NEEDS_REFUND)
     for row in connection.execute(query):
-        cure = f"refund, then `flask rokt refunded {row.id}`"
-        if row.error_code not in PAID_TWICE:  # Rokt did nothing wrong with those
-            cure += ", or `redrive` it"
-        yield Finding("refund_needed", f"order {row.id!r}: {row.last_error}; {cure}")
+        cure = f"refund it, then `flask rokt refunded {row.id}`"
+        if row.error_code not in PAID_TWICE:
+            cure += f", or `flask rokt redrive {row.id}`"
+        yield f"order {row.id!r}: {row.last_error}; {cure}"
 
 
-INVARIANTS: Mapping[str, Invariant] = {
-    invariant.__name__: invariant
-    for invariant in (
-        paid_and_lost,
-        cancel_lost,
-        cancel_given_up,
-        purchase_not_told,
-        status_of_order,
-        confirm_without_order,
-        lease_without_owner,
-        overdue,
-        live_after_settle,
-        sold_twice,
-        refund_needed,
-    )
-}
+INVARIANTS: Sequence[Invariant] = (
+    paid_and_lost,
+    cancel_lost,
+    cancel_given_up,
+    purchase_not_sent,
+    status_of_order,
+    confirm_without_order,
+    lease_without_owner,
+    overdue,
+    live_after_settle,
+    sold_twice,
+    refund_needed,
+)
 
 
 def _has_call(kind: Kind, state: RowState | None = None) -> Select[tuple[int]]:
-    """Select the calls of this kind that are about the reservation of the query around it."""
+    """Select the calls of this kind that are about the outer query's reservation."""
     found = select(outbox.c.id).where(
         outbox.c.order_id == reservations.c.order_id,
-        outbox.c.kind == _name(kind),
+        outbox.c.kind == kind.value,
         # A JSON list of ids, which hold no wildcards.
         outbox.c.subjects.contains(reservations.c.id),
     )
     if state is None:
         return found
-    # As it is, SQLite would go through all calls in that state for each reservation: without
-    # statistics their index looks as good to it as that of the order's few calls.
+    # The concatenation keeps SQLite from the index of the states, with which it would read all
+    # calls in that state for each reservation. The index of the order's calls is the better one.
     return found.where(outbox.c.state.concat("") == state.value)
-
-
-def _name(kind: Kind) -> str:
-    return kind.name.lower()
