@@ -23,7 +23,7 @@ MOMENTS: tuple[Moment, ...] = ("before", "middle", "after")
 REPEATS: tuple[Repeat, ...] = ("ok", "error")
 DATABASES: tuple[Database, ...] = ("sqlite", "postgresql")
 
-# SLOW is within every time limit of ``lane.SHORT``, HANG is far beyond each of them.
+# SLOW is within every time limit of ``lane.SHORT``. HANG is far beyond each limit with its slack.
 SLOW, HANG = 0.1, 60.0
 SLOW_BYTE = 0.0002
 # The wait for each byte is within the time limits, the wait for the whole response is not.
@@ -197,7 +197,7 @@ class Case:
 
     @property
     def waits(self) -> bool:
-        """Tell whether the case waits for a time limit to pass, which then has to be short."""
+        """Tell whether its calls wait for a time limit to pass, which then has to be short."""
         names = {self.fault, self.then[0] if self.then else ""}
         waits = any("retryAfter" in one for one in self._told())
         return waits or bool(names & {"hang", "black hole"})

@@ -59,7 +59,7 @@ def run(case: Case, lane: Lane) -> Facts:
     """Play one case to its end and return what is known."""
     with ExitStack() as stack:
         gate = stack.enter_context(lane.gate()) if case.gate else None
-        more: dict[str, Any] = dict(SHORT) if case.waits else {}
+        more: dict[str, Any] = dict(SHORT[case.endpoint]) if case.waits else {}
         if gate is not None:
             more["api_url"] = gate.url
         if case.lasts in ("forever", "redriven"):
@@ -114,7 +114,7 @@ class _Journey:
             may_lapse |= live  # a lost response, or a refused release
         early = facts.examine(self.shop)
         if case.lasts == "lifted":
-            self._buy_again()
+            may_lapse |= self._buy_again()
         self._tidy_up()
         return till.facts(
             early=early,
@@ -165,9 +165,9 @@ class _Journey:
             return self._overtakes == ""
         return any(entry["fault"] for entry in self.shop.calls())
 
-    def _lost(self, *calls: str) -> bool:
-        """Tell whether one of these calls failed."""
-        heard = self.shop.heard.of("call")
+    def _lost(self, *calls: str, after: int = 0) -> bool:
+        """Tell whether one of these calls failed, after so many calls of any kind."""
+        heard = self.shop.heard.of("call")[after:]
         return any(told["call"] in calls and told["outcome"] != "done" for told in heard)
 
     def overtake(self, _app: Flask, **told: Any) -> None:
@@ -214,11 +214,19 @@ class _Journey:
         if self.gate is not None and self.case.gate in NO_CONNECTION and self._met():
             self.gate.open()
 
-    def _buy_again(self) -> None:
-        """Buy again, without any fault."""
+    def _buy_again(self) -> frozenset[str]:
+        """Buy again, without any fault.
+
+        Returns:
+            The items that Rokt holds without the shop's knowledge. There are some only if the
+            machine was so busy that the reserve exceeded its limit.
+        """
+        before = len(self.shop.heard.of("call"))
         self.till.add_all()
         self.till.pay(SECOND, self.till.reserve())
         self._work()
+        is_lost = self._lost("reserve", after=before)
+        return facts.live_at_rokt(self.shop.emulator) if is_lost else frozenset()
 
     def _tidy_up(self) -> None:
         """Sweep the reservations that were left behind, and let the others expire."""

@@ -17,10 +17,13 @@ from tests.campaign.cases import Case, Database
 from tests.campaign.lane import Lane
 from tests.campaign.operations import Operation
 from tests.campaign.points import Kill, Operations, Verb
-from tests.campaign.verdict import Violation, judge
+from tests.campaign.verdict import Violation, judge, the_fault_was_met
 from tests.support.databases import Databases
 
 Row = tuple[str, str]
+# A case in which its fault did not occur proves nothing, and is played again. On a very busy
+# machine an earlier call may exceed its limit, and then the call with the fault is not made.
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,13 @@ class Campaign:
             if isinstance(case, Broken):
                 noticed, _ = is_noticed(case.promise, lane.case_folder())
                 return [] if noticed else [Violation("the_test_fails", "no test noticed")]
-            return judge(
-                kills.run(case, lane) if isinstance(case, Kill) else journey.run(case, lane)
-            )
+            for _ in range(TRIES):
+                found = judge(
+                    kills.run(case, lane) if isinstance(case, Kill) else journey.run(case, lane)
+                )
+                if [one.invariant for one in found] != [the_fault_was_met.__name__]:
+                    break
+            return found
         finally:
             self._free.put(lane)
 

@@ -6,7 +6,7 @@ It has no sessions, reservations or calls. It computes in a few lines what a pag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,11 @@ class Message:
     quantity: int
     unit_price: Decimal
     preselected: bool = False
+
+
+def is_refusal(status: int | None) -> bool:
+    """Tell whether a confirm is not attempted again after a response with this status."""
+    return status is not None and 300 <= status < 500 and status not in (408, 429)
 
 
 @dataclass
@@ -189,6 +194,15 @@ class World:
             found = catalog[one]
             assert found["stock"] + found["reserved"] + found["sold"] == start, one
             assert min(found["stock"], found["reserved"], found["sold"]) >= 0, one
+
+    def untold(self, confirms: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Return the orders without items whose last confirm Rokt refused, by its journal."""
+        last = {call["body"]["orderId"]: call["status"] for call in confirms}
+        return {
+            order_id
+            for order_id, payment in self.payments.items()
+            if not payment.shown.items and is_refusal(last.get(order_id))
+        }
 
     def nothing_unpaid(self, reservations: Mapping[str, Mapping[str, Any]]) -> None:
         """Check that Rokt fulfilled only paid items, at most once and for the paid price."""
