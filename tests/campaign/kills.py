@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import requests
 from sqlalchemy import select
@@ -24,7 +23,7 @@ from sqlalchemy import select
 from bff.store.tables import outbox
 from tests.campaign import facts
 from tests.campaign.cases import HANG, PARKING, REFUSED
-from tests.campaign.facts import Facts, Step
+from tests.campaign.facts import Facts
 from tests.campaign.journey import FIRST
 from tests.campaign.lane import LEASE, LIMITS, FileClock, Lane, move_to, next_due
 from tests.campaign.operations import Operation
@@ -39,9 +38,10 @@ from tests.campaign.points import (
     Verb,
 )
 from tests.campaign.process import Forked, OperationFile
+from tests.campaign.remote_till import RemoteTill
 from tests.campaign.till import Till
 from tests.support.processes import clean, settings_for
-from tests.support.shop import SERVER, Shop, bearer
+from tests.support.shop import Shop
 from tests.support.waiting import PATIENCE
 
 # Short enough to add no time to a case.
@@ -86,7 +86,7 @@ class _Play:
         self.folder = folder
         self.operations = OperationFile(folder / "operations.txt")
         self.till = Till(shop, shop.shopper())
-        self.quote: Any = None
+        self.remote = RemoteTill(self.till)
 
     def run(self) -> Facts:
         kill = self.kill
@@ -103,9 +103,9 @@ class _Play:
                 assert worker.runs, worker.printed
         else:
             with self.server() as (server, url):
-                self.do(url)
+                self.remote.do(kill.verb, url)
                 self.shop.move_clocks(LEASE)
-                self.go_on(url)
+                self.remote.go_on(url)
                 self.settle(server)
         live = facts.live_at_rokt(self.shop.emulator)
         may_lapse = facts.known_to_us(self.shop)
@@ -122,7 +122,7 @@ class _Play:
         if verb == PART:
             dearer = {"kind": "price", "catalogItemId": PARKING, "unitPrice": 14}
             rokt.faults("reserve", dearer)
-        self.quote = till.reserve()
+        quote = self.remote.quote = till.reserve()
         if verb == CHANGED:
             till.add(PARKING, 1)
         if verb == SWEEP:
@@ -131,12 +131,12 @@ class _Play:
             return
         if verb == REDRIVE:
             rokt.faults("confirm", REFUSED)
-            till.pay(FIRST, self.quote)
+            till.pay(FIRST, quote)
             return
         if verb == GIVEN_BACK:
             till.release()
         if verb == "cancel":
-            till.pay(FIRST, self.quote)
+            till.pay(FIRST, quote)
         if self.kill.who == "server":
             return
         if verb.startswith("confirm"):
@@ -145,7 +145,7 @@ class _Play:
             # A confirm of released items begins with a reserve.
             first = "reserve" if verb == GIVEN_BACK else "confirm"
             rokt.faults(first, lost if unknown else LATER)
-            till.pay(FIRST, self.quote)
+            till.pay(FIRST, quote)
             if unknown:
                 till.cancel(FIRST)
         if verb == "release":
@@ -158,59 +158,6 @@ class _Play:
         assert due is not None
         move_to(self.shop, due)
 
-    def do(self, url: str) -> None:
-        """Send the verb's request to a server, as the page or the shop's backend does."""
-        verb, till = self.kill.verb, self.till
-        if verb.startswith("reserve"):
-            quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
-            self.note(quote)
-        elif verb.startswith("confirm"):
-            till.paid[FIRST] = facts.charged_of(self.quote)
-            self.pay(url)
-        elif verb == "release":
-            self.request(url, "/cart/release", LIMITS["reserve_timeout"])
-        else:
-            self.request(url, f"/orders/{FIRST}/cancel", 2 * LIMITS["confirm_timeout"], {})
-            if till.steps[-1].status == 200:
-                till.to_cancel += [(FIRST, one.cart_item_id) for one in till.paid[FIRST]]
-
-    def go_on(self, url: str) -> None:
-        """Reserve and pay, if the verb has not led to an order."""
-        if FIRST in self.till.paid:
-            return
-        quote = self.request(url, "/cart/reserve", LIMITS["reserve_timeout"])
-        self.note(quote)
-        self.till.paid[FIRST] = facts.charged_of(self.quote)
-        self.pay(url)
-
-    def note(self, quote: Any) -> None:
-        self.quote = quote
-        for item in facts.charged_of(quote):
-            held = facts.totals_held(self.shop.emulator, item.cart_item_id)
-            self.till.locked.append((item, held))
-
-    def pay(self, url: str) -> None:
-        limit = LIMITS["confirm_timeout"] + LIMITS["connect_timeout"]
-        body = {"handle": self.till.shopper.handle, "orderId": FIRST}
-        self.request(url, "/orders", limit, body | {"quoteId": self.quote["quoteId"]})
-
-    def request(self, url: str, path: str, limit: float, body: Any = None) -> Any:
-        """POST as a page does, or, with a body, as the shop's backend does. Records the result."""
-        page = bearer(self.till.shopper.handle)
-        start = time.monotonic()
-        answer = requests.post(
-            url + path,
-            json={} if body is None else body,
-            headers=page if body is None else SERVER,
-            timeout=PATIENCE,
-        )
-        told = answer.json()
-        media_type = answer.headers["Content-Type"]
-        spent = time.monotonic() - start
-        code = told.get("code") if isinstance(told, dict) else None
-        self.till.steps.append(Step(path, spent, limit, answer.status_code, media_type, code))
-        return told
-
     def do_the_verb(self) -> bool:
         """Let a process do the verb, and return whether it was killed at its point."""
         before = self.hang()
@@ -219,7 +166,7 @@ class _Play:
 
                 def ask() -> None:
                     with suppress(requests.RequestException):
-                        self.do(url)
+                        self.remote.do(self.kill.verb, url)
 
                 asking = threading.Thread(target=ask)
                 asking.start()
