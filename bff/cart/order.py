@@ -40,9 +40,13 @@ class OrderError(StrEnum):
     PARTLY_CONFIRMED = "partly_confirmed"
     RESERVE_PENDING = "reserve_pending"
     NOT_RESERVED = "not_reserved"
+    CANCEL_PENDING = "cancel_pending"
     CANCEL_FAILED = "cancel_failed"
     NOT_CANCELLABLE = "not_cancellable"
 
+
+# An item of the order was not cancelled. It stays known until all items are.
+CANCEL_FAILED = frozenset({OrderError.CANCEL_FAILED, OrderError.NOT_CANCELLABLE})
 
 # Two orders paid for the same item. That is not an error of Rokt's, so a retry is only on request.
 PAID_TWICE = frozenset({OrderError.QUOTE_BOUGHT, OrderError.ITEM_BOUGHT})

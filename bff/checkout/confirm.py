@@ -65,12 +65,14 @@ class Confirmation:
             return order, False
         try:
             order = self._send(new, end)
-            self._listener.cart_changed(session_id, "confirm", new.cart)
         except Exception as error:
             # The order is recorded, and the worker has the rest: it must not look failed to the
             # shop. Only our own error's message is logged: another may hold personal data.
             what = error if isinstance(error, StoreUnavailable) else type(error).__name__
             log.error("order %r is recorded, then: %s", purchase.order_id, what)
+        if {order.error_code, new.order.error_code} <= PAID_TWICE:
+            notify(self._listener, order)  # if more was lost, the delivery has told listeners
+        self._listener.cart_changed(session_id, "confirm", new.cart)
         return order, True
 
     def _record(
@@ -125,8 +127,6 @@ class Confirmation:
             limit = end - time.monotonic()
             order = self._delivery.attempt(new.confirm, limit=limit, renews=new.renews)
         order = order or self.order(new.order.order_id)
-        if order.error_code in PAID_TWICE and order.error_code == new.order.error_code:
-            notify(self._listener, order)  # if more was lost, the delivery has told listeners
         if not new.renews:
             # After the confirm, which matters more.
             left = min(end - time.monotonic(), self._settings.connect_timeout)

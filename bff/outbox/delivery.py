@@ -193,7 +193,7 @@ class Delivery:
         """
         if not answered and not self._is_due(claim, due_by):
             return []
-        news: list[Order] = []
+        news: dict[str, Order] = {}  # an order that two calls settled is told of once
         with self._store.write() as connection:
             # Sorted by orders, so that two workers do not wait for each other.
             for one in sorted(answered, key=lambda one: one.owed.order_id or ""):
@@ -202,11 +202,12 @@ class Delivery:
                     continue
                 is_refund = settled.order.status is OrderStatus.REFUND_NEEDED
                 if is_refund or self._listener.wants_orders():
-                    news.append(view(connection, settled.order, settled.rows))
+                    order = view(connection, settled.order, settled.rows)
+                    news[order.order_id] = order
             # Leases begin here, after all that had to be waited for.
             claimed = self._outbox.claim(connection, claim, due_by)
             renewing = self._to_renew(connection, claimed)
-        for order in news:
+        for order in news.values():
             notify(self._listener, order)
         return [Claimed(owed, renews=not renewing.isdisjoint(owed.subjects)) for owed in claimed]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from bff.cart.order import OrderError, OrderRow, OrderStatus, order_status
+from bff.cart.order import CANCEL_FAILED, OrderError, OrderRow, OrderStatus, order_status
 from bff.cart.reservation import Reservation, State
 from bff.outbox.queue import Outbox, OwedCall, RowState, close
 from bff.rokt.calls import Kind, cancel_call
@@ -100,8 +100,13 @@ class Settlement:
             unknown=isinstance(outcome, Unknown),
             last_error=outcome.detail,
         )
-        if postponed and order is not None:
+        if not postponed or order is None:
+            return
+        if owed.call.kind is Kind.CONFIRM:
             note_pending(connection, order, OrderError.CONFIRM_PENDING, outcome.detail)
+        elif order.error_code not in CANCEL_FAILED:
+            text = f"cancel: {outcome.detail}"
+            note_pending(connection, order, OrderError.CANCEL_PENDING, text)
 
     def _confirmed(
         self,
@@ -212,8 +217,7 @@ def _with_cancel_error(order: OrderRow, ending: _Ending) -> OrderRow:
     """Return an order with the error of a cancel; an earlier one stays until all is cancelled."""
     if ending.code is not None:
         return replace(order, error_code=ending.code, last_error=f"cancel: {ending.text}")
-    stays = order.error_code is OrderError.CANCEL_FAILED
-    if stays and order.status is not OrderStatus.CANCELLED:
+    if order.error_code in CANCEL_FAILED and order.status is not OrderStatus.CANCELLED:
         return order
     return replace(order, error_code=None, last_error=None)
 

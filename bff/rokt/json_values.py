@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # No documented body is nested as deeply. It keeps the recursion bounded.
-_MAX_DEPTH = 32
+MAX_DEPTH = 32
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
@@ -23,7 +23,7 @@ def leaves(value: Any, depth: int = 0) -> Iterator[Any]:
     """Yield every value that is neither an object nor a list, to a bounded depth."""
     if not isinstance(value, Mapping | list | tuple):
         yield value
-    elif depth < _MAX_DEPTH:
+    elif depth < MAX_DEPTH:
         for inner in value.values() if isinstance(value, Mapping) else value:
             yield from leaves(inner, depth + 1)
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from bff.rokt.json_values import leaves, objects, texts
+from bff.rokt.json_values import MAX_DEPTH, objects, texts
 
 MASK = "\N{BULLET}\N{BULLET}\N{BULLET}"
 
@@ -148,12 +148,16 @@ def _private_parts(url: str) -> Iterator[str]:
     yield from (value for _, value in parse_qsl(parts.query))
 
 
-def _texts_and_names(value: Any) -> Iterator[str]:
+def _texts_and_names(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield every text and number in a JSON value, and every name that is masked."""
     if isinstance(value, Mapping):
         yield from (name for name in value if _name(name) == MASK)
-    yield from (
-        str(leaf) for leaf in leaves(value) if leaf is not None and not isinstance(leaf, bool)
-    )
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value if depth < MAX_DEPTH else ():
+            yield from _texts_and_names(inner, depth + 1)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def _may_show(name: str, value: Any, ours: Collection[str], private: Collection[str]) -> bool:

@@ -189,4 +189,11 @@ def _granted(row: Reservation, grant: Granted, now: datetime) -> Reservation:
 
 
 def _rejected(row: Reservation, reason: Reason, reservation_id: str | None = None) -> Reservation:
-    return replace(row, state=State.REJECTED, reason=reason, item_reservation_id=reservation_id)
+    return replace(
+        row,
+        state=State.REJECTED,
+        reason=reason,
+        item_reservation_id=reservation_id,
+        granted_at=None,
+        expires_at=None,  # an earlier reservation's, where the row is reserved again
+    )

@@ -61,7 +61,9 @@ def load_cart(text: str) -> HeldCart:
 
 def dump_quote(quote: Quote) -> str:
     """Write a quote."""
-    return _dump(asdict(quote))
+    document = asdict(quote)
+    document["wish"] = document.pop("options")  # as version 0.1.0 reads it
+    return _dump(document)
 
 
 def load_quote(text: str) -> Quote:
@@ -80,7 +82,7 @@ def load_quote(text: str) -> Quote:
         expires_at=_time(data["expires_at"]),
         cart_version=data["cart_version"],
         reservation_ids=tuple(data["reservation_ids"]),
-        options=ReserveOptions(**data["options" if "options" in data else "wish"]),
+        options=ReserveOptions(**data["wish"]),
         former={one: tuple(ids) for one, ids in data.get("former", {}).items()},
     )
 

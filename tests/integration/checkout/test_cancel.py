@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from bff.cart.order import OrderError
 from bff.ops.redrive import redrive
+from bff.outbox.delivery import Answered
+from bff.rokt.outcomes import Cause, Done, Outcome, Unknown
 from tests.support.interference import Killed, after_call, at_once, die
+from tests.support.owed import SOON
 from tests.support.shop import Shop, Shopper, ok, server_post
 from tests.support.summaries import PARKING, POSTER, alarms, at_rokt, bought, read_order
 from tests.support.waiting import FOR_EVER, SLACK
@@ -252,3 +256,44 @@ def test_unknown_orders_and_items_are_not_found(shop: Shop, sold: dict[str, str]
     assert refused(shop, "order-9") == (404, "not_found")
     assert refused(shop, cartItemId="v1:0:parking.vip") == (404, "item_not_found")
     assert shop.calls("cancel") == []
+
+
+def test_an_item_that_cannot_be_cancelled_stays_known_when_another_is_cancelled(
+    make_shop: Callable[..., Shop],
+) -> None:
+    """Two items are cancelled while they are confirmed, and Rokt names one of them only."""
+    shop = make_shop(confirm_unreserved=True)
+    shopper = shop.shopper()
+    shopper.add(PARKING)
+    first = shopper.add(POSTER)["items"][0]["cartItemId"]
+    shop.emulator.faults("confirm", {"kind": "status", "status": 503})
+    assert shopper.pay()["status"] == "confirming"
+    ok(server_post(shop, "/orders/order-1/cancel", {}))
+    shop.clock.move(SOON)
+    delivery = shop.parts.delivery
+
+    def settle_with(outcome: Outcome) -> tuple[str | None, list[str]]:
+        (claimed,) = delivery.settle_and_claim([], claim=5)
+        delivery.settle(Answered(claimed.owed, outcome))
+        order = shop.parts.checkout.order("order-1")
+        return order.error_code, [item.status for item in order.items]
+
+    named = {"items": [{"cartItemId": first, "itemReservationId": "r-1"}]}
+    lost = (OrderError.NOT_CANCELLABLE, ["cancelling", "confirmed"])
+    assert settle_with(Done(200, named)) == lost
+    assert settle_with(Unknown(Cause.TIMEOUT, "time limit reached")) == lost
+    shop.clock.move(SOON)
+    assert settle_with(Done(200, {})) == (OrderError.NOT_CANCELLABLE, ["cancelled", "confirmed"])
+
+
+def test_a_cancel_that_waits_is_not_a_confirm_that_waits(shop: Shop, shopper: Shopper) -> None:
+    shopper.add(PARKING)
+    shopper.reserve()
+    shopper.pay()
+    shop.emulator.faults("cancel", {"kind": "status", "status": 503})
+    ok(server_post(shop, "/orders/order-1/cancel", {}))
+    assert shop.parts.checkout.order("order-1").error_code == OrderError.CANCEL_PENDING
+    shop.clock.move(SOON)
+    shop.deliver()
+    order = shop.parts.checkout.order("order-1")
+    assert (order.status, order.error_code, order.last_error) == ("cancelled", None, None)

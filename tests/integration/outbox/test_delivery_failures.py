@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from bff.outbox.delivery import Delivery
+from bff.errors import StoreUnavailable
+from bff.outbox.delivery import Answered, Delivery
 from bff.outbox.renewal import Renewal
+from bff.outbox.settlement import Settlement
 from bff.rokt import responses as answers
+from bff.rokt.calls import confirm_call
+from bff.rokt.outcomes import Refused
+from bff.store.orders import find_order
+from bff.store.reservations import rows_of_order
 from tests.support.shop import Shop, Shopper, ok, server_get
-from tests.support.summaries import PARKING, alarms, read_order, reasons
+from tests.support.summaries import PARKING, POSTER, alarms, read_order, reasons
 
 MakeShop = Callable[..., Shop]
 # Texts that JSON can say and that a database does not keep: neither of ours the second.
@@ -164,3 +170,57 @@ def test_a_call_that_comes_too_late_is_not_made(shop: Shop, shopper: Shopper, la
     shop.clock.move(5)
     shop.deliver()
     assert read_order(shop)["status"] == "confirmed"
+
+
+def test_a_cart_is_told_also_when_its_confirm_could_not_be_settled(
+    shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper.add(PARKING)
+    shopper.reserve()
+    before = len(shop.heard.of("cart"))
+
+    def busy(*_: object, **__: object) -> None:
+        raise StoreUnavailable("The database is busy; try again.")
+
+    monkeypatch.setattr(Settlement, "settle", busy)
+    assert shopper.pay()["status"] == "confirming"
+    told = shop.heard.of("cart")[before:]
+    assert [(one["cause"], one["cart"].items) for one in told] == [("confirm", ())]
+
+
+def test_a_refund_of_an_item_that_was_bought_before_is_told_though_its_confirm_failed(
+    shop: Shop, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper.add(PARKING)
+    first = shopper.reserve()["quoteId"]
+    shopper.add(POSTER)
+    second = shopper.reserve()["quoteId"]
+    shopper.pay("order-1", quoteId=first)
+    monkeypatch.setattr(Delivery, "attempt", lambda *_, **__: 1 / 0)
+    shopper.pay("order-2", quoteId=second)
+    assert alarms(shop) == ["order-2"]
+
+
+def test_two_calls_of_an_order_that_fail_at_once_are_one_refund(
+    shop: Shop, shopper: Shopper
+) -> None:
+    shopper.add(PARKING)
+    shopper.add(POSTER)
+    shopper.reserve()
+    shop.emulator.faults("confirm", {"kind": "status", "status": 503})
+    shopper.pay()
+    shop.clock.move(2)
+    delivery, store = shop.parts.delivery, shop.parts.store
+    (claimed,) = delivery.settle_and_claim([], claim=5)
+    with store.write() as connection:
+        order = find_order(connection, "order-1")
+        assert order is not None
+        parking, poster = rows_of_order(connection, "order-1")
+        call = confirm_call(order, [poster])
+        other = shop.parts.outbox.owe(connection, call, [poster], order=order, claimed=True)
+    refused = Refused(400, "Rokt refused (400)")
+    one = replace(claimed.owed, subjects=(parking.id,))
+    delivery.settle_and_claim([Answered(one, refused), Answered(other, refused)], claim=0)
+    assert alarms(shop) == ["order-1"]
+    items = shop.heard.of("refund")[0]["order"].items
+    assert [item.status for item in items] == ["refund_needed", "refund_needed"]

@@ -139,7 +139,9 @@ def test_an_order_of_the_first_version_gets_the_code_of_its_error(first: Store) 
         "twice": "the quote was confirmed before, for another order",
         "line": "an item of the quote was confirmed before, for another order",
         "cancel": "cancel: Rokt refused (422)",
-        "other": "Rokt refused (422)",
+        "refused": "Rokt refused (422)",
+        "left": "cancel: Rokt named no reservation that could be cancelled",
+        "other": "it failed here, on KeyError",
         "none": None,
     }
     with first.write() as connection:
@@ -159,6 +161,8 @@ def test_an_order_of_the_first_version_gets_the_code_of_its_error(first: Store) 
         "twice": OrderError.QUOTE_BOUGHT,
         "line": OrderError.ITEM_BOUGHT,
         "cancel": OrderError.CANCEL_FAILED,
+        "refused": OrderError.CONFIRM_REFUSED,
+        "left": OrderError.NOT_CANCELLABLE,
         "other": None,
         "none": None,
     }

@@ -57,6 +57,10 @@ def test_what_a_call_is_about_stays_so_that_it_explains_itself() -> None:
         assert private(call, body) == set()
 
 
+def test_a_name_that_is_masked_is_private_however_deep_it_stands() -> None:
+    assert MAIL in private(Kind.CONFIRM, {"payment": {"of": [{MAIL: 1}]}})
+
+
 def test_further_members_of_a_confirm_show_their_names_alone() -> None:
     extra = {
         "payment": {"card": {"last4": "4242", "holder": [MAIL, 3, None, True]}},

@@ -166,3 +166,11 @@ def test_a_denial_is_passing_where_rokt_may_hold_the_item_and_useless_where_it_d
     held = replace(denied, item_reservation_id="id-of-a")
     assert as_passing(held) == held
     assert is_useless(held)
+
+
+def test_an_item_that_is_given_back_has_not_the_end_of_its_former_reservation() -> None:
+    """A paid order's item is reserved again, in another currency: its release is worth trying."""
+    before = replace(ROWS[0], expires_at=NOW - timedelta(minutes=10), granted_at=NOW)
+    (after,), _ = ReserveResult((before,), granted("a", currency="EUR")).apply(NOW)
+    assert is_useless(after)
+    assert (after.granted_at, after.expires_at) == (None, None)
