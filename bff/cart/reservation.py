@@ -147,14 +147,14 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a reserve has to do: rows to keep, lines to ask for, and rows to give back.
+    """What a reserve has to do: rows to keep, lines to reserve, and rows to release.
 
     ``lapsed`` rows have expired, so they need no call.
     """
 
     keep: tuple[Reservation, ...]
     ask: tuple[Line, ...]
-    give_back: tuple[Reservation, ...]
+    release: tuple[Reservation, ...]
     lapsed: tuple[Reservation, ...]
 
 
@@ -178,7 +178,7 @@ def plan_reserve(
     return Plan(
         keep=tuple(usable.values()),
         ask=tuple(line for line in lines if line.item.cart_item_id not in usable),
-        give_back=tuple(row for row in rest if not row.lapsed(now)),
+        release=tuple(row for row in rest if not row.lapsed(now)),
         lapsed=tuple(row for row in rest if row.lapsed(now)),
     )
 

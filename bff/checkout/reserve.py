@@ -160,7 +160,7 @@ class QuoteMaker:
             found = rows_of_session(connection, session.id, (*OPEN_STATES, State.ASKED))
             rows = tuple(row for row in found if row.state is not State.ASKED)
             plan = self._plan(session, rows, now)
-            if not (plan.ask or plan.give_back or plan.lapsed):
+            if not (plan.ask or plan.release or plan.lapsed):
                 last = find_quote(connection, session.id)
                 members = _kept(last, options)
                 quote = make_quote(new_id(), session.cart, plan.keep, {}, members)
@@ -174,11 +174,11 @@ class QuoteMaker:
                 return None
             for row in plan.lapsed:
                 change(connection, row.id, State.RESERVED, State.EXPIRED)
-            stale = (*plan.lapsed, *plan.give_back)
+            stale = (*plan.lapsed, *plan.release)
             asked = tuple(_ask_for(line, session, stale, options, now) for line in plan.ask)
             add_reservations(connection, asked)
             owed = self._releases.owe(
-                connection, plan.give_back, accept_language=options.accept_language
+                connection, plan.release, accept_language=options.accept_language
             )
         self._release(owed, end)
         left = tuple(row for row in rows if row not in stale)

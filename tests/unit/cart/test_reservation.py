@@ -23,36 +23,36 @@ def plan(lines: list[Line], *rows: Reservation) -> Plan:
 
 
 def test_what_was_never_asked_for_is_asked_for() -> None:
-    assert plan([LINE]) == Plan(keep=(), ask=(LINE,), give_back=(), lapsed=())
+    assert plan([LINE]) == Plan(keep=(), ask=(LINE,), release=(), lapsed=())
 
 
 def test_an_unchanged_line_keeps_its_reservation_and_nothing_is_to_be_done() -> None:
     row = reservation(LINE)
-    assert plan([LINE], row) == Plan(keep=(row,), ask=(), give_back=(), lapsed=())
+    assert plan([LINE], row) == Plan(keep=(row,), ask=(), release=(), lapsed=())
 
 
 def test_a_changed_line_is_asked_for_anew_and_the_old_reservation_given_back() -> None:
     row = reservation(LINE)
-    assert plan([NEWER], row) == Plan(keep=(), ask=(NEWER,), give_back=(row,), lapsed=())
+    assert plan([NEWER], row) == Plan(keep=(), ask=(NEWER,), release=(row,), lapsed=())
 
 
 def test_what_left_the_cart_is_given_back_and_the_rest_is_kept() -> None:
     other = Line(cart_item("b"), 2)
     gone, kept = reservation(LINE), reservation(other)
-    assert plan([other], gone, kept) == Plan(keep=(kept,), ask=(), give_back=(gone,), lapsed=())
+    assert plan([other], gone, kept) == Plan(keep=(kept,), ask=(), release=(gone,), lapsed=())
 
 
 @pytest.mark.parametrize("left", [0, -1])
 def test_a_lapsed_reservation_needs_no_giving_back(left: float) -> None:
     row = reservation(LINE, left=left)
-    assert plan([LINE], row) == Plan(keep=(), ask=(LINE,), give_back=(), lapsed=(row,))
+    assert plan([LINE], row) == Plan(keep=(), ask=(LINE,), release=(), lapsed=(row,))
 
 
 @pytest.mark.parametrize(("left", "kept"), [(59.9, False), (60, True), (61, True), (None, True)])
 def test_a_reservation_about_to_lapse_is_renewed(left: float | None, kept: bool) -> None:
     row = reservation(LINE, left=left)
     assert (plan([LINE], row).keep == (row,)) is kept
-    assert (plan([LINE], row).give_back == (row,)) is not kept
+    assert (plan([LINE], row).release == (row,)) is not kept
 
 
 @pytest.mark.parametrize(("left", "kept"), [(29, True), (1, True), (0, False)])
@@ -65,8 +65,8 @@ def test_a_grant_shorter_than_the_margin_is_used_as_long_as_it_lasts(
 
 def test_a_rejected_line_is_asked_for_again_only_after_it_changed() -> None:
     row = reservation(LINE, state=State.REJECTED, reason=Reason.SOLD_OUT)
-    assert plan([LINE], row) == Plan(keep=(row,), ask=(), give_back=(), lapsed=())
-    assert plan([NEWER], row) == Plan(keep=(), ask=(NEWER,), give_back=(), lapsed=())
+    assert plan([LINE], row) == Plan(keep=(row,), ask=(), release=(), lapsed=())
+    assert plan([NEWER], row) == Plan(keep=(), ask=(NEWER,), release=(), lapsed=())
 
 
 @pytest.mark.parametrize("reason", [Reason.UNREACHABLE, Reason.BUSY])
@@ -78,7 +78,7 @@ def test_a_passing_reason_is_no_reason_not_to_ask_again(reason: Reason) -> None:
 def test_of_two_reservations_for_a_line_the_newest_is_kept_and_the_other_given_back() -> None:
     first, second = reservation(LINE, id="1"), reservation(LINE, id="2")
     made = plan([LINE], first, second)
-    assert (made.keep, made.give_back) == ((second,), (first,))
+    assert (made.keep, made.release) == ((second,), (first,))
 
 
 @given(
@@ -110,8 +110,8 @@ def test_every_line_is_kept_or_asked_for_and_nothing_reserved_is_forgotten(
     named += [line.item.cart_item_id for line in made.ask]
     assert sorted(named) == sorted(one for one, _ in wanted)
     reserved = [row for row in rows if row.state is State.RESERVED]
-    told = [*made.keep, *made.give_back, *made.lapsed]
+    told = [*made.keep, *made.release, *made.lapsed]
     assert sorted(row.id for row in reserved) == sorted(
         row.id for row in told if row.state is State.RESERVED
     )
-    assert not any(row.lapsed(NOW) for row in (*made.keep, *made.give_back) if row in reserved)
+    assert not any(row.lapsed(NOW) for row in (*made.keep, *made.release) if row in reserved)
