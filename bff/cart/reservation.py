@@ -13,7 +13,7 @@ A *held* line has no row here. ``bff.store.reservations`` changes a row only fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -143,55 +143,6 @@ class Reservation:
     def is_dearer(self) -> bool:
         """Return whether Rokt locked more than the shopper saw or consented to."""
         return self.unit_price > self.seen_price
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a reserve has to do: rows to keep, lines to reserve, and rows to release.
-
-    ``lapsed`` rows have expired, so they need no call.
-    """
-
-    keep: tuple[Reservation, ...]
-    ask: tuple[Line, ...]
-    release: tuple[Reservation, ...]
-    lapsed: tuple[Reservation, ...]
-
-
-def plan_reserve(
-    lines: Sequence[Line], rows: Iterable[Reservation], *, now: datetime, margin: timedelta
-) -> Plan:
-    """Compare the held lines with the session's open rows that belong to no order.
-
-    A reservation with less than ``margin`` left is renewed, so that it does not expire before the
-    charge.
-    """
-    rows = tuple(rows)
-    usable = {
-        line.item.cart_item_id: row
-        for line in lines
-        for row in rows
-        if row.is_for(line) and _usable(row, now, margin)
-    }
-    kept = {row.id for row in usable.values()}
-    rest = [row for row in rows if row.state is State.RESERVED and row.id not in kept]
-    return Plan(
-        keep=tuple(usable.values()),
-        ask=tuple(line for line in lines if line.item.cart_item_id not in usable),
-        release=tuple(row for row in rest if not row.lapsed(now)),
-        lapsed=tuple(row for row in rest if row.lapsed(now)),
-    )
-
-
-def _usable(row: Reservation, now: datetime, margin: timedelta) -> bool:
-    if row.state is State.REJECTED:
-        return row.reason not in PASSING
-    if row.state is not State.RESERVED or row.lapsed(now):
-        return False
-    if row.expires_at is None or row.expires_at - now >= margin:
-        return True
-    # Rokt granted less than the margin. Then it is used to its end, and not renewed in a loop.
-    return row.granted_at is not None and row.expires_at - row.granted_at < margin
 
 
 def accepted_price(

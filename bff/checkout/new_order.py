@@ -24,6 +24,7 @@ from bff.cart.order import (
     view_order,
 )
 from bff.cart.quote import Quote
+from bff.cart.renewal import gone
 from bff.cart.reservation import (
     OPEN_STATES,
     Reservation,
@@ -35,7 +36,6 @@ from bff.cart.reservation import (
 from bff.cart.shown_cart import Cart, view_cart
 from bff.config.settings import Settings
 from bff.errors import Code, NotFound
-from bff.outbox.expiry import gone
 from bff.outbox.queue import Outbox, OwedCall
 from bff.outbox.releases import Releases
 from bff.rokt.calls import confirm_call

@@ -19,15 +19,14 @@ from sqlalchemy import Connection
 
 from bff.cart.held_cart import Line
 from bff.cart.quote import Quote, is_same_quote, make_quote
+from bff.cart.renewal import Plan, plan_reserve
 from bff.cart.reservation import (
     OPEN_STATES,
-    Plan,
     Reason,
     Reservation,
     ReserveOptions,
     State,
     accepted_price,
-    plan_reserve,
     row_of_line,
     unanswered_items,
 )

@@ -111,7 +111,7 @@ def cancel_given_up(connection: Connection, _now: datetime) -> Iterator[str]:
         yield f"order {row.order_id!r}: {row.last_error}; {cure}"
 
 
-def purchase_not_sent(connection: Connection, now: datetime) -> Iterator[str]:
+def purchase_not_told(connection: Connection, now: datetime) -> Iterator[str]:
     """Rokt has the purchases without an upsell too, if the shop wants that."""
     query = select(outbox.c.order_id, outbox.c.last_error).where(
         outbox.c.kind == Kind.CONFIRM.value,
@@ -221,7 +221,7 @@ INVARIANTS: Sequence[Invariant] = (
     paid_and_lost,
     cancel_lost,
     cancel_given_up,
-    purchase_not_sent,
+    purchase_not_told,
     status_of_order,
     confirm_without_order,
     lease_without_owner,

@@ -7,7 +7,8 @@ Read in this order:
 - ``delivery``: one attempt at an owed call
 - ``settlement``: what an outcome does to the row, the order and its items
 - ``order_status``: an order as it stands, and the listeners that are told of it
-- ``expiry``, ``renewal``: reservations that are gone before their confirm are reserved again
+- ``renewal``: reserves a paid order's items again before their confirm
+- ``expiry``: a confirm that Rokt refuses as expired
 - ``releases``: the one place that owes a release
 - ``sweep``: gives back what shoppers left reserved
 - ``senders``, ``worker``: several attempts at a time, and the loop around all of it

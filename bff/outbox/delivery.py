@@ -16,9 +16,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bff.cart.order import Order, OrderStatus
+from bff.cart.renewal import ABOUT_TO_LAPSE
 from bff.config.settings import Settings
 from bff.errors import StoreUnavailable
-from bff.outbox.expiry import ABOUT_TO_LAPSE, lapsed_by, may_be_lapsed
+from bff.outbox.expiry import lapsed_by, may_be_lapsed
 from bff.outbox.order_status import Listener, notify, read_order, view
 from bff.outbox.queue import Outbox, OwedCall, mark_not_sending
 from bff.outbox.renewal import Renewal

@@ -1,34 +1,18 @@
-"""Finds reservations that expired before their confirm was sent. Pure.
+"""A confirm that Rokt refuses as expired. Pure.
 
-Clocks differ, and Rokt may cut a reservation short. So a confirm that Rokt refuses as expired is
-treated like one whose reservation expired by our clock: its items are reserved again, once.
+Clocks differ, and Rokt may cut a reservation short. So such a confirm is treated like one whose
+reservation expired by our clock: its items are reserved again, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from bff.cart.reservation import Reservation, State
 from bff.outbox.queue import OwedCall
 from bff.rokt.calls import Kind
 from bff.rokt.outcomes import Outcome, Refused
 from bff.rokt.responses import says_expired
-
-# A reservation that expires within this time is gone when the call arrives.
-ABOUT_TO_LAPSE = timedelta(seconds=2)
-
-
-def gone(rows: Sequence[Reservation], now: datetime) -> list[Reservation]:
-    """Return those of an order's rows that must be reserved before they are confirmed."""
-    soon = now + ABOUT_TO_LAPSE
-    return [
-        row
-        for row in rows
-        if row.state is State.CONFIRMING
-        and not row.by_quantity
-        and (row.item_reservation_id is None or row.lapsed(soon))
-    ]
 
 
 def may_be_lapsed(owed: OwedCall, outcome: Outcome) -> bool:

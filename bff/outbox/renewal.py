@@ -17,9 +17,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bff.cart.order import OrderError, OrderRow
+from bff.cart.renewal import gone
 from bff.cart.reservation import Reservation, ReserveOptions, State, unanswered_items
 from bff.config.settings import Settings
-from bff.outbox.expiry import gone
 from bff.outbox.queue import Outbox, OwedCall, RowState, close, mark_not_sending
 from bff.outbox.releases import Releases
 from bff.outbox.settlement import note_pending, sum_up

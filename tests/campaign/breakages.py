@@ -46,7 +46,7 @@ BREAKAGES: Mapping[int, Breakage] = {
     4: Breakage("cart/quote.py", "charged = [row for row in reserved if not row.is_dearer()]",
         "charged = reserved"),
     5: Breakage(
-        "cart/reservation.py", "if row.expires_at is None or row.expires_at - now >= margin:",
+        "cart/renewal.py", "if row.expires_at is None or row.expires_at - now >= margin:",
         "if True:",
     ),
     6: Breakage("checkout/cancel.py", "if row.state is State.CONFIRMING:", "if False:"),

@@ -147,7 +147,7 @@ def test_promise_4_the_charge_is_what_was_seen_and_locked(shop: Shop, shopper: S
 
 
 def test_promise_5_nothing_about_to_lapse_is_charged(shop: Shop, shopper: Shopper) -> None:
-    """Fails when ``… row.expires_at - now >= margin`` of cart/reservation.py is left out."""
+    """Fails when ``… row.expires_at - now >= margin`` of cart/renewal.py is left out."""
     shopper.add(PARKING)
     first = shopper.reserve()
     shop.move_clocks(530)  # 70 of its 600 seconds are left

@@ -65,7 +65,7 @@ def test_every_file_that_the_map_names_exists() -> None:
 RULES = [
     ("dearer price", "cart/quote.py", "is_dearer"),
     ("dearer price", "outbox/renewal.py", "unit_price <="),
-    ("renewed", "cart/reservation.py", "margin"),
+    ("renewed", "cart/renewal.py", "margin"),
     ("renewed", "config/settings.py", "renew_margin"),
     ("422", "rokt/reserve.py", "Refused"),
     ("headers", "rokt/headers.py", "rokt-tag-id"),

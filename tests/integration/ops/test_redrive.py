@@ -122,7 +122,7 @@ def test_an_order_without_an_upsell_of_which_rokt_was_not_told_is_loud_and_can_b
     assert [r.name for r in caplog.records if "order-1" in r.getMessage()] == [
         "bff.outbox.settlement"
     ]
-    assert examine(shop) == ["purchase_not_sent"]
+    assert examine(shop) == ["purchase_not_told"]
     shop.emulator.faults("confirm")
     assert redrive(shop) == 1
     assert examine(shop) == []
@@ -140,6 +140,6 @@ def test_an_order_of_which_rokt_was_not_told_is_named_for_a_week(make_shop: Make
     shopper.remove(PARKING)
     shopper.pay()
     shop.clock.move(6 * 24 * 3600)
-    assert examine(shop) == ["purchase_not_sent"]
+    assert examine(shop) == ["purchase_not_told"]
     shop.clock.move(2 * 24 * 3600)
     assert examine(shop) == []

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bff.cart.held_cart import Line
-from bff.cart.reservation import Plan, Reason, Reservation, State, plan_reserve
+from bff.cart.renewal import Plan, plan_reserve
+from bff.cart.reservation import Reason, Reservation, State
 from tests.support.samples import NOW, cart_item, reservation
 
 MARGIN = timedelta(seconds=60)
