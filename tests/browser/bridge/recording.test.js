@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 
 import { FakeServer, Host, open, Selection, turn } from "./harness.js";
 
-const file = new URL("../data/sdk-events.json", import.meta.url);
+const file = new URL("../../data/sdk-events.json", import.meta.url);
 const { scenarios } = JSON.parse(readFileSync(file, "utf8"));
 
 /** “Not here”: an answer to an ask for an id that the placement never named. Nobody removed it. */
