@@ -23,7 +23,7 @@ ROKT = "api.rokt.test"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # The time limit of a call that is expected to reach it.
 LIMIT = 0.4
-# Far beyond the limit of a call, and far below the time that its server would take.
+# Far beyond the limit of a call, and far below the time (50 s) that its server would take.
 SOON = SLACK
 # The time limit of a call that is expected to be answered, on however busy a machine.
 AMPLE = 20.0

@@ -130,7 +130,7 @@ def test_the_limit_holds_against_a_slow_beginning_of_tls() -> None:
     def serve(server: RawServer, connection: socket.socket) -> None:
         connection.recv(65536)
         # The head of a record of TLS, and the first bytes of it.
-        for byte in b"\x16\x03\x03\x40\x00\x02" + bytes(400):
+        for byte in b"\x16\x03\x03\x40\x00\x02" + bytes(1000):
             if server.stopped.wait(0.05):
                 return
             connection.sendall(bytes([byte]))
@@ -147,7 +147,7 @@ def test_the_limit_holds_for_a_second_call_of_a_connection(authority: trustme.CA
         server.read_request(connection)
         connection.sendall(ANSWER)
         server.read_request(connection)
-        for byte in b"HTTP/1.1 200 OK\r\nX-Wait: " + b"." * 400:
+        for byte in b"HTTP/1.1 200 OK\r\nX-Wait: " + b"." * 1000:
             if server.stopped.wait(0.05):
                 return
             connection.sendall(bytes([byte]))
@@ -269,7 +269,7 @@ def test_a_proxy_that_is_not_there_is_not_gone_round(use_proxy: Callable[[str], 
 def test_the_limit_holds_against_a_proxy_that_drips(use_proxy: Callable[[str], None]) -> None:
     def serve(server: RawServer, connection: socket.socket) -> None:
         connection.recv(65536)
-        for byte in b"HTTP/1.1 200 Connection established\r\nX-Wait: " + b"." * 400:
+        for byte in b"HTTP/1.1 200 Connection established\r\nX-Wait: " + b"." * 1000:
             if server.stopped.wait(0.05):
                 return
             connection.sendall(bytes([byte]))
