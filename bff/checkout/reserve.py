@@ -1,9 +1,8 @@
 """Reserve: holds the shopper's items at Rokt, and makes the quote of what may be charged.
 
 There are three steps, without a transaction around the call: plan and take a lease; release what
-is stale, then call Rokt; settle and quote. The release comes first. Otherwise a shopper who
-changes two to three would compete with their own two. If the cart changed during the call, the
-quote would be of an old cart. Then the plan is made again while time is left.
+is stale, then call Rokt; settle and quote. Without the release first, a shopper who changes two to
+three would compete with their own two. If the cart changed meanwhile, the plan is made again.
 """
 
 from __future__ import annotations
