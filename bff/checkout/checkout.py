@@ -87,7 +87,7 @@ class Checkout:
     def open_session(self, first_handle: str | None = None) -> str:
         """Start a session with an empty cart, and return its handle.
 
-        ``first_handle``: the handle that the browser was told to expect. If another request of it
+        ``first_handle``: the handle that the browser expects. If another request of it
         was faster, the session exists already. If that has ended, a new handle is made. Raises
         ``SessionMoved`` when a login was faster.
         """

@@ -71,7 +71,7 @@ class Confirmation:
             what = error if isinstance(error, StoreUnavailable) else type(error).__name__
             log.error("order %r is recorded, then: %s", purchase.order_id, what)
         if {order.error_code, new.order.error_code} <= PAID_TWICE:
-            notify(self._listener, order)  # if more was lost, the delivery has told listeners
+            notify(self._listener, order)  # if more was lost, the delivery has notified listeners
         self._listener.cart_changed(session_id, "confirm", new.cart)
         return order, True
 

@@ -6,7 +6,7 @@ Read in this order:
 - ``backoff``: how long a row waits between its attempts
 - ``delivery``: one attempt at an owed call
 - ``settlement``: what an outcome does to the row, the order and its items
-- ``order_status``: an order as it stands, and the listeners that are told of it
+- ``order_status``: an order as it stands, and the listeners that are notified of it
 - ``renewal``: reserves a paid order's items again before their confirm
 - ``expiry``: a confirm that Rokt refuses as expired
 - ``releases``: the one place that owes a release

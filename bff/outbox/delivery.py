@@ -194,7 +194,7 @@ class Delivery:
         """
         if not answered and not self._is_due(claim, due_by):
             return []
-        news: dict[str, Order] = {}  # an order that two calls settled is told of once
+        news: dict[str, Order] = {}  # an order that two calls settled is notified once
         with self._store.write() as connection:
             # Sorted by orders, so that two workers do not wait for each other.
             for one in sorted(answered, key=lambda one: one.owed.order_id or ""):
@@ -231,7 +231,7 @@ class Delivery:
             with self._store.read() as connection:
                 order = read_order(connection, order_id)
         except StoreUnavailable as error:
-            log.error("order %r is settled, but listeners were not told: %s", order_id, error)
+            log.error("order %r is settled, but listeners were not notified: %s", order_id, error)
             return
         if order is not None:
             notify(self._listener, order)

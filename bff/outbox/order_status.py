@@ -1,4 +1,4 @@
-"""An order as it stands, and the listeners that are told of it."""
+"""An order as it stands, and the listeners that are notified of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """Is told after the fact, from any thread. ``session_id`` is our id, which is not a secret."""
+    """Notified after the fact, from any thread. ``session_id`` is our id, which is not a secret."""
 
     def cart_changed(self, session_id: str, cause: str, cart: Cart) -> None:
         """A held cart changed; ``cause`` is the verb that changed it."""

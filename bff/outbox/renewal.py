@@ -50,7 +50,7 @@ NOT_RESERVED = "an item could not be reserved again at its price"
 class Ready:
     """A confirm after its renewal. ``owed``: the call to send now, if any.
 
-    ``is_news``: the order's status changed, or an item was lost, so listeners are told.
+    ``is_news``: the order's status changed, or an item was lost, so listeners are notified.
     """
 
     owed: OwedCall | None

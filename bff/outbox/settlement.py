@@ -35,7 +35,7 @@ PARTLY_CONFIRMED = "Rokt confirmed the order without some of its items"
 class SettledOrder:
     """An order and its items after one of its calls was settled.
 
-    ``is_news``: its status changed, or another item needs a refund, so listeners are told.
+    ``is_news``: its status changed, or another item needs a refund, so listeners are notified.
     """
 
     order: OrderRow

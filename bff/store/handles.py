@@ -1,7 +1,7 @@
 """Handles: the secret names of sessions. New ones, rotated ones, and whose payment a handle is.
 
 The database holds only their hashes. A login rotates the handle. For a while the old one still
-pays for what was quoted before, and a request with it is told to retry.
+pays for what was quoted before, and a request with it must retry.
 """
 
 from __future__ import annotations
