@@ -51,11 +51,11 @@ def exempt_from_csrf(app: Flask, blueprint: Blueprint) -> None:
     CSRFProtect may be initialised after us, so this happens at the first request.
     """
 
-    def exempt(_app: Flask) -> None:
-        csrf = app.extensions.get("csrf")
+    def exempt(sender: Flask) -> None:  # it does not hold the app, which may be dropped
+        csrf = sender.extensions.get("csrf")
         if csrf is not None:
             csrf.exempt(blueprint)
-        request_started.disconnect(exempt, app)
+        request_started.disconnect(exempt, sender)
 
     request_started.connect(exempt, app, weak=False)
 

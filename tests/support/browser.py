@@ -13,12 +13,15 @@ import shutil
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
 
 from tests import TOP
 
+# The start of a context's user agent: a server can tell whose request comes late.
+AGENT = "Chromium of a test/"
 PICTURES = TOP / ".playwright"
 
 # The sandbox needs rights that containers lack; the rest keeps the browser from calling home.
@@ -84,7 +87,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A context of its own; at the end no page of it may have broken its policy."""
-    opened = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    opened = browser.new_context(
+        viewport={"width": 1280, "height": 900}, locale="en-US", user_agent=f"{AGENT}{uuid4()}"
+    )
     opened.set_default_timeout(PATIENCE_MS)
     violations = watch_policy(opened)
     yield opened

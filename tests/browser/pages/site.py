@@ -32,6 +32,7 @@ from bff.emulator import EmulatorServer, EmulatorSettings
 from bff.store.documents import load_cart
 from bff.store.tables import sessions
 from bff.web.runtime import runtime
+from tests.support.browser import AGENT
 from tests.support.emulator_client import Client
 from tests.support.processes import settings_for
 from tests.support.shop import SERVER_KEY
@@ -93,6 +94,8 @@ class Gate:
         self._is_down = False
         self._kept: list[threading.Event] = []  # by its methods, which no other thread splits
         self.cookies: list[str] = []
+        # The user agent of the present test. A page of the last one may send while it is left.
+        self.agent: str | None = None
         self._inner = app.wsgi_app
         setattr(app, "wsgi_app", self._pass)  # noqa: B010 - as Flask says; mypy takes it for wrong
 
@@ -100,7 +103,8 @@ class Gate:
         self.cookies += [environ["HTTP_COOKIE"]] if "HTTP_COOKIE" in environ else []
         if environ["PATH_INFO"].startswith(("/rokt/cart", "/rokt/session")):
             self._wait()
-            if self._is_down:
+            agent = environ.get("HTTP_USER_AGENT", "")
+            if self._is_down or (agent.startswith(AGENT) and agent != self.agent):
                 start("503 Service Unavailable", [("Content-Length", "0")])
                 return []
         return self._inner(environ, start)
@@ -162,6 +166,7 @@ class Site:
             connection.execute(delete(sessions))
         self.rokt.reset()
         self.gate.cookies.clear()
+        self.gate.agent = None
 
     def lines(self) -> list[CartItem]:
         """What the database holds, in one cart, no item of the catalogue twice."""

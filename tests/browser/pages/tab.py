@@ -21,6 +21,7 @@ class Tab:
         self.page, self.site, self.kind = page, site, kind
         self.requests: list[tuple[str, Any]] = []
         page.on("request", self._note)
+        site.gate.agent = page.evaluate("navigator.userAgent")
 
     def _note(self, request: Request) -> None:
         path = request.url.removeprefix(f"{self.site.shop}/rokt")
