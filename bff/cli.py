@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import click
 from flask import current_app
@@ -271,7 +271,7 @@ def _standalone() -> Iterator[None]:
     begin_command()
     with _error_as_text():
         app, _ = create_app()
-    with app.app_context():
+    with app.app_context(), closing(_parts().store):
         yield
 
 

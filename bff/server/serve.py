@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -113,8 +114,14 @@ def serve(
         OSError: The port is taken.
     """
     app, upsells = create_app(secure_cookies=secure_cookies, host=host)
-    with app.app_context():
-        settings = upsells.settings
+    with closing(runtime(app).store):
+        _serve(app, upsells, host, port, echo)
+
+
+def _serve(
+    app: Flask, upsells: Upsells, host: str, port: int, echo: Callable[[str], object]
+) -> None:
+    settings = runtime(app).settings
     created = upsells.init_db(app)
     echo(f"Database: {_shown(settings.database_url)}{' (tables created)' if created else ''}")
     if not settings.server_key:
